@@ -1,0 +1,50 @@
+# Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+MEMBERS := . apps/cli apps/services examples/gpudev-example
+UV_VERSION := 0.13.9
+export UV_LINK_MODE ?= copy
+
+.PHONY: help setup demo test unit lint types fmt lock build bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## make the virtual environment with everything in it
+
+$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard apps/*/pyproject.toml examples/*/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "gpudev needs Python 3.11 or newer; install it and run make again" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(foreach m,$(wildcard $(MEMBERS:=/pyproject.toml)),-e $(dir $(m)))
+	@touch $@
+
+unit: setup ## the inner loop: pure tests, no services
+	@$(BIN)/pytest tests/unit tests/architecture -q
+
+test: setup ## everything that pip can run: unit, contract, journeys
+	@PYTHON=$(BIN)/python tools/host-packages
+	@$(BIN)/pytest -q -n 2
+
+lint: setup ## ruff, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy
+
+fmt: setup ## format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+lock: ## pin every dependency with its hashes (no registry address is written)
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV); $(BIN)/pip install --quiet uv==$(UV_VERSION); }
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' requirements.in -o requirements.lock
+
+clean: ## remove what was built here
+	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

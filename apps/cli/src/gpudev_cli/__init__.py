@@ -1,0 +1,3 @@
+"""Thin over gpudev_sdk."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""gpudev_sdk.client."""
+
+from __future__ import annotations

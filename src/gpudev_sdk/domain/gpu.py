@@ -1,0 +1,81 @@
+"""The catalogue: which GPU types there are and what a share of a node brings."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import attrs
+
+GIB = 1024**3
+
+
+@attrs.frozen(kw_only=True)
+class GpuType:
+    """A catalogue entry, as a backend's compute reports it."""
+
+    #: `h100`, `h100-mig-1g`, `cpu`.
+    name: str
+    #: GPUs of this type on one node; 0 for a CPU-only type.
+    gpus_per_node: int
+    #: How many reservations share a node of a CPU-only type; for GPU types the slots are the GPUs.
+    slots_per_node: int = 0
+    #: CPUs and bytes of memory of the node, shared out by slot.
+    cpus: float = 0.0
+    memory_bytes: int = 0
+    #: For people: `NVIDIA H100 80GB HBM3`.
+    description: str = ""
+    #: What a scheduler calls it, `nvidia.com/gpu`; empty where the backend places by itself.
+    resource: str = ""
+    labels: dict[str, str] = attrs.field(factory=dict)
+    #: The longest reservation, or None for the install's own limit.
+    max_duration: dt.timedelta | None = None
+    #: Made up by the operator for trials; nothing stands behind it.
+    pretended: bool = False
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether boxes of this type have no GPU."""
+        return self.gpus_per_node == 0
+
+    @property
+    def slots(self) -> int:
+        """Slots on one node: the GPUs, or `slots_per_node` for a CPU-only type."""
+        return self.gpus_per_node or self.slots_per_node
+
+    def slots_for(self, gpus: int) -> int:
+        """Slots that `gpus` GPUs take: as many, or one of a CPU-only type."""
+        return 1 if self.is_cpu else gpus
+
+
+@attrs.frozen(kw_only=True)
+class Slot:
+    """One GPU of a node (or one place of a CPU-only type), and what holds it outside gpudev."""
+
+    gpu_type: str
+    index: int
+    #: The device's own name (a GPU UUID), empty for CPU places.
+    device: str = ""
+    #: `user, pid` of a process that is not ours, or None.
+    busy_outside: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Node:
+    """A machine as compute sees it now."""
+
+    name: str
+    slots: tuple[Slot, ...]
+    zone: str = "local"
+    schedulable: bool = True
+    #: Why nothing may start there, in words; empty when schedulable.
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Instance:
+    """The rented or owned machine behind a node, in the cloud's own words."""
+
+    id: str
+    type: str
+    zone: str
+    state: str

@@ -1,0 +1,112 @@
+"""A dev server as the engine names it, asks for it, and sees it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import uuid
+
+import attrs
+
+from gpudev_sdk.domain.disk import Mount
+
+
+class Presence(enum.StrEnum):
+    """What a look at the world can say. Unknown is never absent."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+    UNKNOWN = "unknown"
+
+
+class Phase(enum.StrEnum):
+    """How far a present server is."""
+
+    #: Launched and not yet answering.
+    STARTING = "starting"
+    #: Its SSH server answers at `endpoint`.
+    READY = "ready"
+    #: It ended by itself; `reason` says how. Its traces may still be there.
+    FINISHED = "finished"
+
+
+@attrs.frozen(order=True)
+class ServerId:
+    """The name of one attempt's server: every name outside is made of it."""
+
+    reservation_id: uuid.UUID
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"gd-{self.reservation_id}-{self.attempt}"
+
+    @classmethod
+    def parse(cls, text: str) -> ServerId:
+        """Read back `str(server_id)`; raise ValueError for anything else."""
+        prefix, _, rest = text.partition("-")
+        body, _, attempt = rest.rpartition("-")
+        parsed = cls(uuid.UUID(body), int(attempt))
+        if prefix != "gd" or str(parsed) != text:
+            raise ValueError(f"{text!r} is not a server id")
+        return parsed
+
+
+@attrs.frozen(kw_only=True)
+class ServerSpec:
+    """Everything compute needs to launch one server, and nothing it has to look up."""
+
+    server_id: ServerId
+    name: str
+    #: The person: our number for them (1, 2, …; never reused) and their user name.
+    owner_number: int
+    owner: str
+    node: str
+    gpu_type: str
+    #: Slots of that node which this server holds, by index.
+    slots: tuple[int, ...]
+    gpus: int
+    #: The disk at /home/dev; None is a throw-away home.
+    mount: Mount | None
+    image: str | None = None
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    #: First content of /run/gpudev in the box, by file name (see `configure`).
+    files: dict[str, bytes] = attrs.field(factory=dict, repr=False)
+    #: Secret values for the environment; never in argv, logs or specs that others read.
+    env: dict[str, str] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Sighting:
+    """What `observe` saw of one server."""
+
+    presence: Presence
+    phase: Phase | None = None
+    #: For people: why it is as it is.
+    reason: str = ""
+    #: Where the gateway reaches its SSH server: `unix:/path` or `tcp:host:port`; stored on the row.
+    endpoint: str | None = None
+    #: `digest_files` of the files in place, or None if it cannot be told.
+    files_digest: str | None = None
+    started_at: dt.datetime | None = None
+    #: The machine restarted under it: the same attempt may be launched again.
+    rebooted: bool = False
+
+    @classmethod
+    def absent(cls, reason: str = "", *, rebooted: bool = False) -> Sighting:
+        """It is not there: seen, not guessed."""
+        return cls(presence=Presence.ABSENT, reason=reason, rebooted=rebooted)
+
+    @classmethod
+    def unknown(cls, reason: str) -> Sighting:
+        """It could not be told."""
+        return cls(presence=Presence.UNKNOWN, reason=reason)
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """Who controls a backend: kept outside our database, so that a copy of it is found out."""
+
+    install_id: uuid.UUID
+    control_plane_id: uuid.UUID
+    epoch: int

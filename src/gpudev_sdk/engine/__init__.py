@@ -1,0 +1,3 @@
+"""gpudev_sdk.engine."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""gpudev_sdk.local."""
+
+from __future__ import annotations

@@ -1,0 +1,10 @@
+"""What a plugin fulfils: the abstract classes of compute, storage and identity."""
+
+from __future__ import annotations
+
+from gpudev_sdk.providers.compute import Compute
+from gpudev_sdk.providers.context import Context
+from gpudev_sdk.providers.identity import IdentityProvider
+from gpudev_sdk.providers.storage import Storage
+
+__all__ = ["Compute", "Context", "IdentityProvider", "Storage"]

@@ -1,0 +1,3 @@
+"""gpudev_sdk.ssh."""
+
+from __future__ import annotations

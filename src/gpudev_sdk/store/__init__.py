@@ -1,0 +1,3 @@
+"""gpudev_sdk.store."""
+
+from __future__ import annotations

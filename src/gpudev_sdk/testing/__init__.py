@@ -1,0 +1,3 @@
+"""gpudev_sdk.testing."""
+
+from __future__ import annotations

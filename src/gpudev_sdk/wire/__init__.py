@@ -1,0 +1,3 @@
+"""gpudev_sdk.wire."""
+
+from __future__ import annotations
