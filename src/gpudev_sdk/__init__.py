@@ -23,7 +23,7 @@ _HOME = {
 __all__ = ["hookimpl"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'gpudev_sdk' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

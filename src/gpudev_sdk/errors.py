@@ -31,9 +31,7 @@ class InvalidRequest(CallerError):
 
     code = "invalid-request"
 
-    def __init__(
-        self, message: str | None = None, *, field: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str | None = None, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.field = field
 

@@ -20,9 +20,7 @@ RESERVED = frozenset({"default", "none", "all", "gateway"})
 def check_name(value: str, *, kind: str) -> str:
     """Return `value` if it may name a `kind`; raise InvalidRequest that says what a name looks like."""
     if value in RESERVED:
-        raise InvalidRequest(
-            f"{value!r} is reserved and cannot name a {kind}", field=kind, hint="Choose another name."
-        )
+        raise InvalidRequest(f"{value!r} is reserved and cannot name a {kind}", field=kind, hint="Choose another name.")
     if not NAME.match(value):
         shown = value if len(value) <= 40 else value[:37] + "..."
         raise InvalidRequest(
@@ -37,9 +35,7 @@ def check_label(value: str, *, kind: str) -> str:
     """Return `value` if it may be a `kind` that an operator configured; raise InvalidRequest otherwise."""
     if not LABEL.match(value):
         shown = value if len(value) <= 40 else value[:37] + "..."
-        raise InvalidRequest(
-            f"{shown!r} is not a {kind}", field=kind, hint="`gpudev avail` lists what there is."
-        )
+        raise InvalidRequest(f"{shown!r} is not a {kind}", field=kind, hint="`gpudev avail` lists what there is.")
     return value
 
 
