@@ -1,4 +1,4 @@
-"""The hooks of a plugin: one argument-free hook per capability, each returning a class, and two that are told of requests.
+"""The hooks of a plugin: one argument-free hook per capability, each returning a class, and two told of requests.
 
 The entry-point name in the group `gpudev` is the provider's name: naming it in the configuration imports that
 distribution and no other. Hooks are called per plugin, so an error always names the distribution.

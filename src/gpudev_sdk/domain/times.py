@@ -24,7 +24,7 @@ def check_aware(moment: dt.datetime) -> dt.datetime:
 
 
 def parse_duration(text: str, *, now: dt.datetime) -> dt.timedelta:
-    """Read a duration: `90m`, `4h`, `1.5h`, `2d`, `1h30m`, a bare number of hours, or `until 18:00` (in `now`'s zone)."""
+    """Read a duration: `90m`, `4h`, `1.5h`, `2d`, `1h30m`, bare hours, or `until 18:00` in `now`'s zone."""
     text = text.strip()
     until = _UNTIL.match(text)
     if until:

@@ -22,7 +22,7 @@ class User:
 
 @attrs.frozen(kw_only=True)
 class Challenge:
-    """The server's nonce and its end; `audience` is added by the client from the origin it dialled, never from the reply."""
+    """The server's nonce and its end; the client adds `audience` from the origin it dialled, never from the reply."""
 
     nonce: str
     expires_at: dt.datetime

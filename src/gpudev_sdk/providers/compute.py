@@ -1,8 +1,8 @@
 """Compute: where dev servers run.
 
-Laws that hold for every method (numbered in docs/plugins/contract.md, tested by `gpudev_sdk.testing`): it returns at once
-and never waits; asking twice is asking once; what is already gone is not an error; it touches only what carries our
-install id; an unknown answer is never "absent"; vendor exceptions leave as `gpudev_sdk.errors.ProviderError`.
+Laws that hold for every method (numbered in docs/plugins/contract.md, tested by `gpudev_sdk.testing`): it returns at
+once and never waits; asking twice is asking once; what is already gone is not an error; it touches only what carries
+our install id; an unknown answer is never "absent"; vendor exceptions leave as `gpudev_sdk.errors.ProviderError`.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ class Compute(ABC):
     def configure(self, server_id: ServerId, files: Mapping[str, bytes]) -> None:
         """Make /run/gpudev in the box exactly these files, within a second; running sessions see them.
 
-        Files: `authorized_keys`, `host_key`, `host_key-cert.pub`, `reservation.json`, `notice` (text for every terminal; a new
-        content is shown once). Does nothing if the server is gone.
+        Files: `authorized_keys`, `host_key`, `host_key-cert.pub`, `reservation.json`, `notice` (text for every
+        terminal; a new content is shown once). Does nothing if the server is gone.
         """
 
     @abstractmethod
     def terminate(self, server_id: ServerId) -> None:
         """Stop the server and remove all that launch made, leaving a tombstone for an hour that `launch` reads first.
 
-        Called again until `observe` says absent: first it asks the box to end and sync, later calls enforce it once the stop
-        allowance has passed. Never touches the disk's content.
+        Called again until `observe` says absent: first it asks the box to end and sync, later calls enforce it once
+        the stop allowance has passed. Never touches the disk's content.
         """
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """Storage: volumes and snapshots. The laws of `compute` hold here too.
 
-Our ids are the names: a volume or a snapshot is found again by the id that create was given, whatever the cloud calls it.
+Our ids are the names: a volume or snapshot is found again by the id that create was given, whatever the cloud calls it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Storage(ABC):
 
     @abstractmethod
     def delete_volume(self, volume: VolumeRef) -> None:
-        """Remove a volume; refused (Conflict) while it is attached. The engine marked it `deleting` before this call."""
+        """Remove a volume the engine marked `deleting`; raise Conflict while it is attached."""
 
     @abstractmethod
     def mount(self, volume: VolumeRef) -> Mount:
