@@ -1,3 +1,3 @@
-"""gpudev_sdk.engine."""
+"""The use cases: what a person can ask, the planner, the decisions, the processor and the sweeps. Synchronous."""
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""The planner: who starts where now, and when everyone else will. Pure; the heart of the engine.
+
+FIFO by priority class with conservative backfill: requests are placed in the order of the line, each at the earliest
+moment at which every older one keeps its own planned start. So a small request may start in a hole before an older
+large one, and never delays it. A request that waits for something of its own (its disk, its name) is given a time and
+holds no room, so that it does not hold up others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import math
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+
+from gpudev_sdk.domain.plan import Bin, Placement, Plan, Question, Waiting
+from gpudev_sdk.engine.profile import Profile
+
+#: (start, slots left over then, backend, node, version of the profile it was computed from, bin)
+_Offer = tuple[float, int, str, str, int, int]
+
+
+class _Room:
+    """All bins of one GPU type, asked for the best place for one shape after another.
+
+    Room only ever shrinks while a plan is made, so a bin's earliest start for a shape only moves later: an offer that
+    was computed before the bin changed is a lower bound, and a heap of them stays in order when stale ones are redone.
+    """
+
+    def __init__(self, bins: Iterable[tuple[Bin, Profile]]) -> None:
+        self._bins = list(bins)
+        self._offers: dict[tuple[int, float, str | None, str | None], list[_Offer]] = {}
+
+    def _offer(self, number: int, waiting: Waiting, not_before: float) -> _Offer:
+        place, profile = self._bins[number]
+        start = profile.earliest(waiting.slots, waiting.lasts.total_seconds(), not_before)
+        spare = profile.free_at(start) - waiting.slots if start < math.inf else 0
+        return (start, spare, place.backend, place.node, profile.version, number)
+
+    def _may_hold(self, number: int, waiting: Waiting) -> bool:
+        place, _ = self._bins[number]
+        wanted = waiting.backend in (None, place.backend) and waiting.node in (None, place.node)
+        return wanted and place.usable >= waiting.slots
+
+    def best(self, waiting: Waiting, now: float) -> _Offer | None:
+        """Return the best offer from `now` on: earliest, then the tightest fit, then by name."""
+        shape = (waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node)
+        offers = self._offers.get(shape)
+        if offers is None:
+            fitting = (number for number in range(len(self._bins)) if self._may_hold(number, waiting))
+            offers = [self._offer(number, waiting, now) for number in fitting]
+            heapq.heapify(offers)
+            self._offers[shape] = offers
+        while offers and offers[0][4] != self._bins[offers[0][5]][1].version:
+            heapq.heapreplace(offers, self._offer(offers[0][5], waiting, now))
+        return offers[0] if offers and offers[0][0] < math.inf else None
+
+    def best_from(self, waiting: Waiting, not_before: float) -> _Offer | None:
+        """Return the best offer from a later moment on, without remembering anything."""
+        fitting = (number for number in range(len(self._bins)) if self._may_hold(number, waiting))
+        best = min((self._offer(number, waiting, not_before) for number in fitting), default=None)
+        return best if best is not None and best[0] < math.inf else None
+
+    def hold(self, offer: _Offer, waiting: Waiting) -> None:
+        start, profile = offer[0], self._bins[offer[5]][1]
+        profile.hold(start, start + waiting.lasts.total_seconds(), waiting.slots)
+
+    def why_never(self, waiting: Waiting) -> str:
+        """Say in words why no moment is known."""
+        if not any(self._may_hold(number, waiting) for number in range(len(self._bins))):
+            return f"a node with {waiting.slots} × {waiting.gpu_type} that can be used"
+        return f"{waiting.slots} × {waiting.gpu_type} whose end is not known"
+
+
+def _rooms(question: Question, now: float) -> dict[str, _Room]:
+    profiles: dict[tuple[str, str, str], Profile] = {}
+    bins: dict[str, list[tuple[Bin, Profile]]] = defaultdict(list)
+    for place in question.bins:
+        profile = Profile(place.usable, now)
+        profiles[place.backend, place.node, place.gpu_type] = profile
+        bins[place.gpu_type].append((place, profile))
+    for held in question.holdings:
+        holder = profiles.get((held.backend, held.node, held.gpu_type))
+        if holder is not None:
+            until = math.inf if held.until is None else max(held.until.timestamp(), now)
+            # Overdue slots are still held: they free up a moment from now at best, never now.
+            holder.hold(now, until if until > now else now + 1, held.slots)
+    return {gpu_type: _Room(members) for gpu_type, members in bins.items()}
+
+
+class _Line:
+    """Places one request after another and remembers what is taken."""
+
+    def __init__(self, question: Question, positions: dict[uuid.UUID, int]) -> None:
+        self.now = question.now.timestamp()
+        self.zone = question.now.tzinfo
+        self.rooms = _rooms(question, self.now)
+        self.taken = {
+            thing: math.inf if until is None else max(until.timestamp(), self.now + 1)
+            for thing, until in question.taken.items()
+        }
+        self.positions = positions
+
+    def blocked_until(self, waiting: Waiting) -> float:
+        return max((self.taken.get(thing, 0.0) for thing in waiting.exclusive), default=0.0)
+
+    def place(self, waiting: Waiting) -> Placement:
+        """Give a request the best moment from now on, and hold it for it."""
+        room = self.rooms.get(waiting.gpu_type, _Room(()))
+        offer = room.best(waiting, self.now)
+        self._take(room, waiting, offer)
+        return self._placement(waiting, offer, "" if offer else room.why_never(waiting))
+
+    def place_blocked(self, waiting: Waiting) -> Placement:
+        """Give a request a moment after what it waits for, among what all the others left."""
+        room = self.rooms.get(waiting.gpu_type, _Room(()))
+        blocked = self.blocked_until(waiting)
+        offer = room.best_from(waiting, blocked) if blocked < math.inf else None
+        self._take(room, waiting, offer)
+        return self._placement(waiting, offer, "its disk or name, which another box of yours has")
+
+    def _take(self, room: _Room, waiting: Waiting, offer: _Offer | None) -> None:
+        if offer is not None:
+            room.hold(offer, waiting)
+        end = math.inf if offer is None else offer[0] + waiting.lasts.total_seconds()
+        self.taken.update(dict.fromkeys(waiting.exclusive, end))
+
+    def _placement(self, waiting: Waiting, offer: _Offer | None, reason: str) -> Placement:
+        position = self.positions[waiting.reservation_id]
+        if offer is None:
+            return Placement(
+                reservation_id=waiting.reservation_id, position=position, starts_at=None, waiting_for=reason
+            )
+        if offer[0] > self.now:
+            reason = reason or f"{waiting.slots} × {waiting.gpu_type}"
+        return Placement(
+            reservation_id=waiting.reservation_id,
+            position=position,
+            starts_at=dt.datetime.fromtimestamp(offer[0], self.zone),
+            backend=offer[2],
+            node=offer[3],
+            waiting_for=reason,
+        )
+
+
+def _positions(order: Iterable[Waiting]) -> dict[uuid.UUID, int]:
+    counts: dict[str, int] = defaultdict(int)
+    positions: dict[uuid.UUID, int] = {}
+    for waiting in order:
+        counts[waiting.gpu_type] += 1
+        positions[waiting.reservation_id] = counts[waiting.gpu_type]
+    return positions
+
+
+def plan(question: Question) -> Plan:
+    """Answer the question; the same question always has the same answer."""
+    order = sorted(question.waiting, key=lambda waiting: (-waiting.priority, waiting.seq))
+    line = _Line(question, _positions(order))
+    placed: dict[uuid.UUID, Placement] = {}
+    blocked: list[Waiting] = []
+    for waiting in order:
+        if line.blocked_until(waiting) > line.now:
+            blocked.append(waiting)
+        else:
+            placed[waiting.reservation_id] = line.place(waiting)
+    for waiting in blocked:
+        placed[waiting.reservation_id] = line.place_blocked(waiting)
+    return Plan(now=question.now, placements=tuple(placed[waiting.reservation_id] for waiting in order))

@@ -1,0 +1,61 @@
+"""How many slots of one bin are free, from now to the end of time: the planner's bookkeeping. Pure."""
+
+from __future__ import annotations
+
+import bisect
+import math
+
+
+class Profile:
+    """A step function of free slots over time (seconds as floats; `math.inf` is never)."""
+
+    __slots__ = ("free", "times", "version")
+
+    def __init__(self, usable: int, now: float) -> None:
+        self.times = [now]
+        self.free = [usable]
+        #: Counts the holdings put in; whoever remembered an earlier version must look again.
+        self.version = 0
+
+    def hold(self, start: float, end: float, slots: int) -> None:
+        """Take `slots` from `start` until `end`."""
+        first = self._cut(start)
+        last = len(self.times) if end == math.inf else self._cut(end)
+        for step in range(first, last):
+            self.free[step] -= slots
+        self.version += 1
+
+    def _cut(self, moment: float) -> int:
+        step = bisect.bisect_left(self.times, moment)
+        if step < len(self.times) and self.times[step] == moment:
+            return step
+        if step == 0:
+            return 0
+        self.times.insert(step, moment)
+        self.free.insert(step, self.free[step - 1])
+        return step
+
+    def earliest(self, slots: int, lasts: float, not_before: float) -> float:
+        """Return the first moment from which `slots` stay free for `lasts` seconds, or `math.inf`."""
+        times, free = self.times, self.free
+        step = max(0, bisect.bisect_right(times, not_before) - 1)
+        start: float | None = None
+        while step < len(times):
+            if free[step] < slots:
+                start = None
+            else:
+                if start is None:
+                    start = max(times[step], not_before)
+                until = times[step + 1] if step + 1 < len(times) else math.inf
+                if until - start >= lasts:
+                    return start
+            step += 1
+        return math.inf
+
+    def free_at(self, moment: float) -> int:
+        """Return the slots free at `moment`."""
+        return self.free[max(0, bisect.bisect_right(self.times, moment) - 1)]
+
+    def peak(self) -> int:
+        """Return the most slots that are ever free together."""
+        return max(self.free)
