@@ -87,6 +87,7 @@ class Reservation:
     files_digest: str | None = None
     #: Steps of preparing and stopping that were seen done.
     launch_intended_at: dt.datetime | None = None
+    tombstoned_at: dt.datetime | None = None
     gone_at: dt.datetime | None = None
     detached_at: dt.datetime | None = None
     disk_id: uuid.UUID | None = None
@@ -94,6 +95,10 @@ class Reservation:
     end_snapshot_id: uuid.UUID | None = None
     snapshot_skipped: str | None = None
     disk_released_at: dt.datetime | None = None
+    #: Since when the box has not run because its machine restarted.
+    down_since: dt.datetime | None = None
+    #: Attempts that failed by themselves.
+    failures: int = 0
     lease_epoch: int = 0
 
     @property

@@ -106,6 +106,8 @@ CREATE TABLE reservation (
     endpoint text,
     files_digest text,
     launch_intended_at timestamptz,
+    tombstoned_at timestamptz,
+    down_since timestamptz,
     gone_at timestamptz,
     detached_at timestamptz,
     disk_id uuid REFERENCES disk,
@@ -114,6 +116,8 @@ CREATE TABLE reservation (
     snapshot_skipped text,
     disk_released_at timestamptz,
     failures int NOT NULL DEFAULT 0,
+    -- Not before this does the planner try again, after an attempt that found no room.
+    retry_at timestamptz,
     wake_at timestamptz,
     lease_holder text,
     lease_epoch bigint NOT NULL DEFAULT 0,

@@ -1,0 +1,252 @@
+"""The next step of one reservation, from its row, what was seen, and the time. Pure: one function a state.
+
+Nothing here is remembered between calls: a lost, doubled or late message, a crash or a second processor all lead to the
+same question being asked again. Unknown is never taken for absent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from gpudev_sdk.domain.disk import SnapshotState
+from gpudev_sdk.domain.limits import Limits
+from gpudev_sdk.domain.reservation import EndReason, Reservation, State
+from gpudev_sdk.domain.server import Phase, Presence, Sighting
+from gpudev_sdk.domain.times import format_duration
+from gpudev_sdk.engine.steps import (
+    Attend,
+    BeginSnapshot,
+    Configure,
+    Credit,
+    EnsureVolume,
+    Launch,
+    MarkDetached,
+    MarkGone,
+    Move,
+    NoteDown,
+    NoteEndpoint,
+    NoteSnapshot,
+    ReleaseDisk,
+    Rest,
+    SkipSnapshot,
+    Step,
+    Terminate,
+    Warn,
+)
+from gpudev_sdk.engine.world import World
+
+SOON = dt.timedelta(milliseconds=50)
+SECOND = dt.timedelta(seconds=1)
+LOOK_AGAIN = dt.timedelta(seconds=5)
+#: An active box is looked at this often when nothing is due.
+ACTIVE_LOOK = dt.timedelta(seconds=30)
+SNAPSHOT_TRIES = 3
+
+
+def decide(row: Reservation, world: World, limits: Limits) -> Step:
+    """Return the next step of `row`."""
+    return _BY_STATE[row.state](row, world, limits)
+
+
+def _cancelled(row: Reservation) -> Step | None:
+    if row.cancel_requested_at is None:
+        return None
+    return Move(State.STOPPING, EndReason.CANCELLED, "cancelled")
+
+
+def _give_up(row: Reservation, limits: Limits, why: str) -> Step:
+    last = row.failures + 1 >= limits.max_attempts
+    return Move(State.STOPPING, EndReason.FAILED if last else None, why, failed_attempt=True)
+
+
+def _queued(row: Reservation, world: World, limits: Limits) -> Step:
+    cancelled = _cancelled(row)
+    if cancelled is not None:
+        return cancelled
+    assert row.state_deadline is not None  # a CHECK of the table
+    if world.now >= row.state_deadline:
+        waited = format_duration(row.state_deadline - row.created_at)
+        return Move(State.STOPPING, EndReason.FAILED, f"found no room in {waited}")
+    return Rest(row.state_deadline - world.now)
+
+
+def _preparing(row: Reservation, world: World, limits: Limits) -> Step:
+    cancelled = _cancelled(row)
+    if cancelled is not None:
+        return cancelled
+    assert row.state_deadline is not None  # a CHECK of the table
+    if world.now >= row.state_deadline:
+        return _give_up(row, limits, f"did not come up in {format_duration(limits.max_preparing)}")
+    if row.disk_id is not None and not world.volume_ready:
+        return EnsureVolume()
+    seen = world.sighting
+    if seen is None or seen.presence is Presence.UNKNOWN:
+        return Rest(SECOND, f"cannot tell how far the server is: {seen.reason if seen else 'not looked at'}")
+    if seen.presence is Presence.ABSENT:
+        return Launch()
+    return _coming_up(row, world, limits, seen)
+
+
+def _coming_up(row: Reservation, world: World, limits: Limits, seen: Sighting) -> Step:
+    if seen.phase is Phase.FINISHED:
+        return _give_up(row, limits, f"the server ended while it was brought up: {seen.reason}")
+    if seen.phase is not Phase.READY or seen.endpoint is None:
+        waited = world.now - row.state_since
+        return Rest(min(SECOND, max(SOON, waited / 10)), seen.reason or "starting the server")
+    if seen.files_digest != world.wanted_files:
+        return Configure()
+    return Move(State.ACTIVE, detail="ready")
+
+
+def _active(row: Reservation, world: World, limits: Limits) -> Step:
+    cancelled = _cancelled(row)
+    if cancelled is not None:
+        return cancelled
+    over = _over(row, world, limits)
+    if over is not None:
+        return over
+    seen = world.sighting
+    if seen is not None and seen.presence is Presence.ABSENT:
+        return _lost(row, world, seen)
+    if seen is not None and seen.phase is Phase.FINISHED:
+        return Move(State.STOPPING, EndReason.FAILED, f"the box ended: {seen.reason or 'no reason given'}")
+    warning = _due_warning(row, world, limits)
+    if warning is not None:
+        return warning
+    if seen is None or seen.presence is Presence.UNKNOWN:
+        return Rest(min(LOOK_AGAIN, _until_next(row, world, limits)))
+    return _kept_up(row, world, limits, seen)
+
+
+def _kept_up(row: Reservation, world: World, limits: Limits, seen: Sighting) -> Step:
+    if seen.phase is not Phase.READY:
+        return Rest(SECOND, seen.reason or "the box does not answer")
+    if row.down_since is not None:
+        return Credit(max(world.now - row.down_since, dt.timedelta()))
+    if seen.endpoint != row.endpoint:
+        return NoteEndpoint(seen.endpoint)
+    if seen.files_digest != world.wanted_files:
+        return Configure()
+    return Rest(_until_next(row, world, limits), "ready")
+
+
+def _lost(row: Reservation, world: World, seen: Sighting) -> Step:
+    if not seen.rebooted:
+        return Move(State.STOPPING, EndReason.FAILED, f"the box is gone: {seen.reason or 'its process ended'}")
+    if row.down_since is None:
+        return NoteDown()
+    assert row.expires_at is not None  # a CHECK of the table
+    if row.expires_at <= row.down_since:
+        return Move(State.STOPPING, EndReason.EXPIRED, "its time was up when the machine restarted")
+    return Launch()
+
+
+def _over(row: Reservation, world: World, limits: Limits) -> Step | None:
+    """Return the end by time, which needs a notice that stood for a full grace of served time."""
+    assert row.expires_at is not None  # a CHECK of the table
+    if world.now < row.expires_at or row.down_since is not None:
+        return None
+    if row.ending_notice_served is None or dt.timedelta() not in world.warned:
+        return None
+    if world.served.seconds - row.ending_notice_served < limits.grace.total_seconds():
+        return None
+    return Move(State.STOPPING, EndReason.EXPIRED, "its time was up")
+
+
+def thresholds(granted: dt.timedelta, limits: Limits) -> tuple[dt.timedelta, ...]:
+    """Return the warnings that a reservation of this length gets, the ending notice (zero) last."""
+    early = sorted((warning for warning in limits.warnings if warning < granted), reverse=True)
+    return (*early, dt.timedelta())
+
+
+def _due_warning(row: Reservation, world: World, limits: Limits) -> Step | None:
+    assert row.expires_at is not None  # a CHECK of the table
+    left = row.expires_at - world.now
+    due = [threshold for threshold in thresholds(row.granted, limits) if left <= threshold]
+    # After an outage only the nearest of several is worth showing.
+    if not due or row.down_since is not None or min(due) in world.warned:
+        return None
+    return Warn(min(due))
+
+
+def _until_next(row: Reservation, world: World, limits: Limits) -> dt.timedelta:
+    assert row.expires_at is not None  # a CHECK of the table
+    left = row.expires_at - world.now
+    if left <= dt.timedelta():
+        return SECOND
+    coming = [left - threshold for threshold in thresholds(row.granted, limits) if left > threshold]
+    return min(ACTIVE_LOOK, *coming) if coming else min(ACTIVE_LOOK, left)
+
+
+def _stopping(row: Reservation, world: World, limits: Limits) -> Step:
+    assert row.state_deadline is not None  # a CHECK of the table
+    if world.now >= row.state_deadline and row.needs_attention is None:
+        return Attend(f"stopping for more than {format_duration(limits.stopping_overdue)}: {row.detail}")
+    if row.gone_at is None:
+        return _server_going(row, world)
+    if row.disk_id is not None and row.disk_released_at is None:
+        return _disk_going(row, world)
+    if row.end_reason is not None:
+        return Move(State.ENDED, detail=row.detail)
+    if row.cancel_requested_at is not None:
+        return Move(State.ENDED, EndReason.CANCELLED, "cancelled")
+    return Move(State.QUEUED, detail=f"back in line: {row.detail}")
+
+
+def _server_going(row: Reservation, world: World) -> Step:
+    if row.launch_intended_at is None:
+        return MarkGone()
+    seen = world.sighting
+    if row.tombstoned_at is None:
+        return Terminate()
+    if seen is None or seen.presence is Presence.UNKNOWN:
+        return Rest(SECOND, f"cannot tell whether the server is gone: {seen.reason if seen else 'not looked at'}")
+    return MarkGone() if seen.presence is Presence.ABSENT else Terminate()
+
+
+def _disk_going(row: Reservation, world: World) -> Step:
+    if row.volume_id is None or (row.launch_intended_at is None and row.end_snapshot_id is None):
+        return ReleaseDisk()
+    seen = world.volume
+    if row.detached_at is None:
+        if seen is None or seen.presence != Presence.PRESENT or seen.attachments is None:
+            return Rest(LOOK_AGAIN, f"cannot tell whether the disk is free: {seen.reason if seen else 'not looked at'}")
+        return MarkDetached() if not seen.attachments else Rest(SECOND, "waiting for the disk to be let go")
+    if row.snapshot_skipped is not None:
+        return ReleaseDisk()
+    return _snapshot_going(row, world)
+
+
+def _snapshot_going(row: Reservation, world: World) -> Step:
+    snapshot = world.snapshot
+    if row.end_snapshot_id is None or snapshot is None:
+        return BeginSnapshot()
+    if snapshot.state is SnapshotState.COMPLETED:
+        return ReleaseDisk()
+    if snapshot.state is SnapshotState.ERROR:
+        if snapshot.tries >= SNAPSHOT_TRIES:
+            return SkipSnapshot("the snapshot failed; the volume itself is kept", attend=True)
+        return BeginSnapshot()
+    seen = snapshot.sighting
+    if seen is None or seen.presence == Presence.UNKNOWN:
+        return Rest(LOOK_AGAIN, "cannot tell how far the snapshot is")
+    if seen.presence == Presence.ABSENT:
+        return BeginSnapshot()
+    if seen.state in (SnapshotState.COMPLETED, SnapshotState.ERROR):
+        return NoteSnapshot()
+    waited = world.now - row.state_since
+    return Rest(min(LOOK_AGAIN, max(SOON, waited / 10)), "the disk's snapshot is being taken")
+
+
+def _ended(row: Reservation, world: World, limits: Limits) -> Step:
+    raise ValueError(f"reservation {row.id} ended; nothing is decided about it")
+
+
+_BY_STATE: dict[State, Callable[[Reservation, World, Limits], Step]] = {
+    State.QUEUED: _queued,
+    State.PREPARING: _preparing,
+    State.ACTIVE: _active,
+    State.STOPPING: _stopping,
+    State.ENDED: _ended,
+}
