@@ -1,0 +1,158 @@
+-- name: put_type
+-- What a backend offers, as it says now.
+INSERT INTO gpu_type (backend, name, spec) VALUES (%(backend)s, %(name)s, %(spec)s)
+ON CONFLICT (backend, name) DO UPDATE SET spec = excluded.spec WHERE gpu_type.spec <> excluded.spec
+
+-- name: drop_types
+-- Forget types that a backend no longer offers.
+DELETE FROM gpu_type WHERE backend = %(backend)s AND name <> ALL(%(names)s)
+
+-- name: list_types
+-- The catalogue.
+SELECT backend, name, spec FROM gpu_type ORDER BY name, backend
+
+-- name: put_node
+-- A node as it was seen.
+INSERT INTO node (backend, name, zone, schedulable, reason)
+VALUES (%(backend)s, %(name)s, %(zone)s, %(schedulable)s, %(reason)s)
+ON CONFLICT (backend, name) DO UPDATE SET zone = excluded.zone, schedulable = excluded.schedulable, reason = excluded.reason
+WHERE (node.zone, node.schedulable, node.reason) IS DISTINCT FROM (excluded.zone, excluded.schedulable, excluded.reason)
+
+-- name: lose_nodes
+-- Nodes that were not seen take nothing new.
+UPDATE node SET schedulable = false, reason = 'not seen any more'
+WHERE backend = %(backend)s AND name <> ALL(%(names)s) AND (schedulable OR reason <> 'not seen any more')
+
+-- name: put_slot
+-- A slot as it was seen.
+INSERT INTO gpu_slot (backend, node, gpu_type, idx, device, busy_outside, present)
+VALUES (%(backend)s, %(node)s, %(gpu_type)s, %(idx)s, %(device)s, %(busy_outside)s, true)
+ON CONFLICT (backend, node, gpu_type, idx) DO UPDATE
+SET device = excluded.device, busy_outside = excluded.busy_outside, present = true
+WHERE (gpu_slot.device, gpu_slot.busy_outside, gpu_slot.present)
+    IS DISTINCT FROM (excluded.device, excluded.busy_outside, true)
+
+-- name: lose_slots
+-- Slots that were not seen are not placed any more; a held one stays with its holder.
+UPDATE gpu_slot SET present = false
+WHERE backend = %(backend)s AND present
+  AND (node || '/' || gpu_type || '/' || idx) <> ALL(%(seen)s)
+
+-- name: put_inventory
+-- Note that a backend was seen, or what was in the way.
+INSERT INTO inventory (backend, seen_at, trouble) VALUES (%(backend)s, gpudev_now(), %(trouble)s)
+ON CONFLICT (backend) DO UPDATE SET trouble = excluded.trouble,
+    seen_at = CASE WHEN excluded.trouble IS NULL THEN gpudev_now() ELSE inventory.seen_at END
+
+-- name: list_inventory
+-- When each backend was last seen.
+SELECT backend, seen_at, trouble FROM inventory
+
+-- name: bins
+-- Slots of each type on each node: all, and those that may be planned with.
+SELECT s.backend, s.node, s.gpu_type, n.schedulable, n.reason,
+    count(*) FILTER (WHERE s.present) AS total,
+    count(*) FILTER (WHERE s.present AND n.schedulable AND (s.busy_outside IS NULL OR s.reservation_id IS NOT NULL)) AS usable,
+    count(*) FILTER (WHERE s.present AND n.schedulable AND s.busy_outside IS NULL AND s.reservation_id IS NULL) AS free,
+    COALESCE(array_agg(DISTINCT s.busy_outside) FILTER (WHERE s.busy_outside IS NOT NULL AND s.reservation_id IS NULL), '{}')
+        AS busy
+FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
+LEFT JOIN backend_claim c ON c.backend = s.backend
+WHERE c.paused IS NULL
+GROUP BY s.backend, s.node, s.gpu_type, n.schedulable, n.reason
+
+-- name: holders
+-- Who holds slots, where, and since when it is stopping.
+SELECT r.id, r.owner_id, u.name AS owner, r.name, r.state, r.backend, r.node, r.gpu_type, r.gpus, r.slots_needed, r.expires_at,
+    r.granted, r.state_since, r.needs_attention, r.disk_id, r.gone_at
+FROM reservation r JOIN app_user u ON u.id = r.owner_id
+WHERE r.state IN ('preparing', 'active', 'stopping')
+
+-- name: line
+-- Everybody in line, with what ties them to a place.
+SELECT r.id, r.owner_id, u.name AS owner, r.name, r.gpu_type, r.gpus, r.slots_needed, r.granted, r.priority, r.seq,
+    r.disk_id, r.request ->> 'backend' AS backend, r.retry_at, r.cancel_requested_at, d.backend AS disk_backend,
+    d.node AS disk_node
+FROM reservation r JOIN app_user u ON u.id = r.owner_id LEFT JOIN disk d ON d.id = r.disk_id
+WHERE r.state = 'queued'
+ORDER BY r.priority DESC, r.seq
+
+-- name: free_slots
+-- Lock free slots of one type on one node, lowest first.
+SELECT idx FROM gpu_slot
+WHERE backend = %(backend)s AND node = %(node)s AND gpu_type = %(gpu_type)s AND present AND reservation_id IS NULL
+  AND busy_outside IS NULL
+ORDER BY idx LIMIT %(count)s FOR UPDATE
+
+-- name: hold_slots
+-- Give slots to a reservation.
+UPDATE gpu_slot SET reservation_id = %(id)s
+WHERE backend = %(backend)s AND node = %(node)s AND gpu_type = %(gpu_type)s AND idx = ANY(%(indices)s) AND reservation_id IS NULL
+
+-- name: free_slots_of
+-- Take back all slots of a reservation.
+UPDATE gpu_slot SET reservation_id = NULL WHERE reservation_id = %(id)s
+
+-- name: slot_devices
+-- The device names of a reservation's slots.
+SELECT idx, device FROM gpu_slot WHERE reservation_id = %(id)s ORDER BY idx
+
+-- name: planner_lock
+-- One planner at a time; the reads come in later statements, so that they see what the last one did.
+SELECT pg_advisory_xact_lock(7205759)
+
+-- name: want_plan
+-- Something changed that could change the plan.
+UPDATE planner SET wanted = wanted + 1
+
+-- name: planner
+-- How far the planner is.
+SELECT wanted, planned, made_at, wake_at, gpudev_now() AS now FROM planner
+
+-- name: planned
+-- The plan for this counter is made.
+UPDATE planner SET planned = GREATEST(planned, %(wanted)s), made_at = gpudev_now(), wake_at = %(wake_at)s
+
+-- name: clear_plan
+-- Forget plans of those no longer in line.
+DELETE FROM plan WHERE reservation_id <> ALL(%(ids)s)
+
+-- name: put_plan
+-- What everyone in line is told.
+INSERT INTO plan (reservation_id, position, starts_at, backend, node, waiting_for, made_at)
+VALUES (%(reservation_id)s, %(position)s, %(starts_at)s, %(backend)s, %(node)s, %(waiting_for)s, gpudev_now())
+ON CONFLICT (reservation_id) DO UPDATE SET position = excluded.position, starts_at = excluded.starts_at,
+    backend = excluded.backend, node = excluded.node, waiting_for = excluded.waiting_for, made_at = excluded.made_at
+WHERE (plan.position, plan.starts_at, plan.backend, plan.node, plan.waiting_for)
+    IS DISTINCT FROM (excluded.position, excluded.starts_at, excluded.backend, excluded.node, excluded.waiting_for)
+
+-- name: allocate
+-- A queued reservation gets its place.
+UPDATE reservation SET state = 'preparing', generation = generation + 1, backend = %(backend)s, node = %(node)s,
+    state_since = gpudev_now(), state_deadline = gpudev_now() + %(max_preparing)s, detail = 'starting',
+    wake_at = gpudev_now(), retry_at = NULL
+WHERE id = %(id)s AND state = 'queued' AND cancel_requested_at IS NULL
+RETURNING generation, attempt
+
+-- name: claim
+-- What we believe of who controls a backend.
+SELECT control_plane_id, epoch, raised_at, paused, gpudev_now() AS now FROM backend_claim WHERE backend = %(backend)s
+
+-- name: list_claims
+-- All of them.
+SELECT backend, control_plane_id, epoch, raised_at, paused FROM backend_claim ORDER BY backend
+
+-- name: put_claim
+-- Raise our side of the claim; the backend's follows.
+INSERT INTO backend_claim (backend, control_plane_id, epoch) VALUES (%(backend)s, %(control_plane_id)s, %(epoch)s)
+ON CONFLICT (backend) DO UPDATE SET control_plane_id = excluded.control_plane_id, epoch = excluded.epoch,
+    raised_at = gpudev_now(), paused = NULL
+
+-- name: pause
+-- Stop all effects on a backend.
+INSERT INTO backend_claim (backend, control_plane_id, epoch, paused) VALUES (%(backend)s, %(control_plane_id)s, 1, %(why)s)
+ON CONFLICT (backend) DO UPDATE SET paused = excluded.paused
+
+-- name: new_era
+-- Make every token and nonce of before void for good.
+UPDATE install SET era = era + 1

@@ -1,0 +1,162 @@
+-- name: insert_reservation
+-- Accept a request; the caller holds the owner's row lock.
+INSERT INTO reservation (id, owner_id, name, request, request_digest, idempotency_key, gpu_type, gpus, slots_needed,
+    priority, state, granted, state_deadline, queue_deadline, disk_id, wake_at)
+VALUES (%(id)s, %(owner_id)s, %(name)s, %(request)s, %(request_digest)s, %(idempotency_key)s, %(gpu_type)s, %(gpus)s,
+    %(slots_needed)s, %(priority)s, 'queued', %(granted)s, gpudev_now() + %(max_wait)s, gpudev_now() + %(max_wait)s,
+    %(disk_id)s, gpudev_now() + %(max_wait)s)
+
+-- name: find_by_key
+-- The reservation that an idempotency key made before.
+SELECT id, request_digest FROM reservation WHERE owner_id = %(owner_id)s AND idempotency_key = %(key)s
+
+-- name: find_reservation
+-- One row as the engine decides on it.
+SELECT r.*, u.name AS owner, u.number AS owner_number, gpudev_now() AS now,
+    COALESCE((SELECT array_agg(idx ORDER BY idx) FROM gpu_slot s WHERE s.reservation_id = r.id), '{}') AS slots
+FROM reservation r JOIN app_user u ON u.id = r.owner_id
+WHERE r.id = %(id)s
+
+-- name: match_reservations
+-- The owner's reservations that a name, an id or the beginning of one means; live ones first, newest first.
+SELECT r.id, r.state FROM reservation r
+WHERE r.owner_id = %(owner_id)s AND (r.name = %(ref)s OR starts_with(r.id::text, %(id_prefix)s))
+ORDER BY (r.state = 'ended'), (r.state = 'queued'), r.seq DESC LIMIT 3
+
+-- name: list_reservations
+-- A page of the owner's reservations (or of everyone's), newest first.
+SELECT r.*, u.name AS owner, u.number AS owner_number,
+    COALESCE((SELECT array_agg(idx ORDER BY idx) FROM gpu_slot s WHERE s.reservation_id = r.id), '{}') AS slots
+FROM reservation r JOIN app_user u ON u.id = r.owner_id
+WHERE (%(owner_id)s::uuid IS NULL OR r.owner_id = %(owner_id)s)
+  AND (%(which)s = 'all' OR (r.state = 'ended') = (%(which)s = 'ended'))
+  AND (%(after)s::bigint IS NULL OR r.seq < %(after)s)
+ORDER BY r.seq DESC LIMIT %(limit)s
+
+-- name: plans_of
+-- The planner's answers for these reservations.
+SELECT reservation_id, position, starts_at, waiting_for FROM plan WHERE reservation_id = ANY(%(ids)s)
+
+-- name: disks_of
+-- Names of the disks of these reservations.
+SELECT r.id AS reservation_id, d.name FROM reservation r JOIN disk d ON d.id = r.disk_id WHERE r.id = ANY(%(ids)s)
+
+-- name: insert_event
+-- Append to the history.
+INSERT INTO reservation_event (reservation_id, generation, what, from_state, to_state, detail, actor)
+VALUES (%(reservation_id)s, %(generation)s, %(what)s, %(from_state)s, %(to_state)s, %(detail)s, %(actor)s)
+
+-- name: list_events
+-- A reservation's history, oldest first.
+SELECT number, at, what, from_state, to_state, detail, actor FROM reservation_event
+WHERE reservation_id = %(id)s ORDER BY number
+
+-- name: take_lease
+-- Become the one who acts on a row, unless somebody is; the epoch rises with every new holder.
+UPDATE reservation SET lease_holder = %(holder)s, lease_epoch = lease_epoch + 1, lease_until = gpudev_now() + %(ttl)s
+WHERE id = %(id)s AND state <> 'ended' AND (lease_until IS NULL OR lease_until < gpudev_now())
+RETURNING lease_epoch
+
+-- name: renew_lease
+-- Go on being the one, if one still is.
+UPDATE reservation SET lease_until = gpudev_now() + %(ttl)s WHERE id = %(id)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL
+
+-- name: rest
+-- Let go of a row until `delay` from now, unless it was edited meanwhile.
+UPDATE reservation SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s,
+    detail = COALESCE(%(detail)s, detail)
+WHERE id = %(id)s AND lease_epoch = %(epoch)s AND generation = %(generation)s
+
+-- name: let_go
+-- Let go of a row that somebody else edits or that ended; the sweep finds it if it needs more.
+UPDATE reservation SET lease_holder = NULL, lease_until = NULL WHERE id = %(id)s AND lease_epoch = %(epoch)s AND state <> 'ended'
+
+-- name: due
+-- Rows whose time has come and that nobody works on.
+SELECT id FROM reservation
+WHERE state <> 'ended' AND wake_at <= gpudev_now() AND (lease_until IS NULL OR lease_until < gpudev_now())
+ORDER BY wake_at LIMIT %(limit)s
+
+-- name: next_due
+-- When the next row's time comes; those at work are counted by the end of their lease.
+SELECT min(GREATEST(wake_at, COALESCE(lease_until, wake_at))) - gpudev_now() AS delay FROM reservation
+WHERE state <> 'ended' AND wake_at IS NOT NULL
+
+-- name: live_count
+-- What one person has now, in line or running.
+SELECT count(*) AS reservations, COALESCE(sum(gpus), 0) AS gpus FROM reservation
+WHERE owner_id = %(owner_id)s AND state <> 'ended'
+
+-- name: live_names
+-- Names that one person's boxes have now.
+SELECT name FROM reservation WHERE owner_id = %(owner_id)s AND state IN ('queued', 'preparing', 'active')
+
+-- name: disk_user
+-- The reservation that has a disk or waits for it, if one does.
+SELECT id, name, state FROM reservation WHERE disk_id = %(disk_id)s AND state <> 'ended'
+ORDER BY (state = 'stopping'), seq LIMIT 1
+
+-- name: put_secret
+-- Keep a secret value until the reservation ends.
+INSERT INTO reservation_secret (reservation_id, name, value) VALUES (%(id)s, %(name)s, %(value)s)
+ON CONFLICT (reservation_id, name) DO UPDATE SET value = excluded.value
+
+-- name: add_secret
+-- Keep a secret value of a new reservation until it ends.
+INSERT INTO reservation_secret (reservation_id, name, value) VALUES (%(id)s, %(name)s, %(value)s)
+
+-- name: secrets_of
+-- The secret values of a reservation.
+SELECT name, value FROM reservation_secret WHERE reservation_id = %(id)s
+
+-- name: erase_secrets
+-- Forget them.
+DELETE FROM reservation_secret WHERE reservation_id = %(id)s
+
+-- name: warned
+-- Warnings already recorded for the present end.
+SELECT threshold, gaps FROM warning WHERE reservation_id = %(id)s AND expires_at = %(expires_at)s
+
+-- name: add_warning
+-- Record a warning; once each.
+INSERT INTO warning (reservation_id, threshold, expires_at, gaps)
+VALUES (%(id)s, %(threshold)s, %(expires_at)s, %(gaps)s) ON CONFLICT DO NOTHING
+
+-- name: active_ends
+-- When the next active reservation's time is up.
+SELECT min(expires_at) - gpudev_now() AS delay FROM reservation WHERE state = 'active'
+
+-- name: served
+-- How long this control plane was awake.
+SELECT seconds, gaps, updated_at FROM served
+
+-- name: serve
+-- Add what was really served since the last sweep: by our monotonic clock, by the database's, and never over 30 s.
+UPDATE served SET
+    gaps = gaps + CASE WHEN gpudev_now() - updated_at > interval '30 s' OR gpudev_now() < updated_at OR %(since)s > 30
+                       THEN 1 ELSE 0 END,
+    seconds = seconds + LEAST(GREATEST(%(since)s, 0), GREATEST(extract(epoch FROM gpudev_now() - updated_at), 0), 30),
+    updated_at = gpudev_now()
+RETURNING seconds, gaps
+
+-- name: wake_ending
+-- Let every active reservation near or past its end be looked at again.
+UPDATE reservation SET wake_at = gpudev_now() WHERE state = 'active' AND expires_at <= gpudev_now() + interval '1 s'
+AND wake_at > gpudev_now()
+
+-- name: live_servers
+-- Every attempt that may have something outside.
+SELECT id, attempt, state FROM reservation WHERE backend = %(backend)s AND state IN ('preparing', 'active', 'stopping')
+
+-- name: access_rows
+-- The boxes one person may reach: name, owner and endpoint.
+SELECT r.id, r.name, u.name AS owner, r.endpoint FROM reservation r JOIN app_user u ON u.id = r.owner_id
+WHERE r.state = 'active' AND r.owner_id = %(user_id)s AND r.name = %(name)s
+
+-- name: may_reach
+-- Whether a person, by one of their live keys, may still reach a box.
+SELECT EXISTS (
+    SELECT FROM reservation r JOIN app_user u ON u.id = %(user_id)s AND u.disabled_at IS NULL
+    JOIN user_key k ON k.user_id = u.id AND k.fingerprint = %(fingerprint)s AND k.removed_at IS NULL
+    WHERE r.id = %(reservation_id)s AND r.state = 'active' AND r.owner_id = u.id AND r.cancel_requested_at IS NULL
+) AS may
