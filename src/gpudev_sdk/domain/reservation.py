@@ -68,6 +68,8 @@ class Reservation:
     #: When the present state began, and when it is overdue.
     state_since: dt.datetime
     state_deadline: dt.datetime | None
+    #: When it gives up its place in line, over all retries.
+    queue_deadline: dt.datetime
     #: What the person may use in all; grows by extend.
     granted: dt.timedelta
     started_at: dt.datetime | None = None

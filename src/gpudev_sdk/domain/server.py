@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import hashlib
 import uuid
+from collections.abc import Mapping
 
 import attrs
 
@@ -110,3 +112,12 @@ class Claim:
     install_id: uuid.UUID
     control_plane_id: uuid.UUID
     epoch: int
+
+
+def digest_files(files: Mapping[str, bytes]) -> str:
+    """Return the digest by which `files` are recognised: SHA-256 over names and contents, sorted by name."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        content = files[name]
+        digest.update(f"{len(name)}:{name}:{len(content)}:".encode() + content)
+    return digest.hexdigest()

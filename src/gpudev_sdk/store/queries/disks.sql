@@ -169,3 +169,8 @@ SELECT id, disk_id, state FROM volume WHERE backend = %(backend)s AND state <> '
 -- name: all_snapshots
 -- Every snapshot of a backend that should exist.
 SELECT id, disk_id, state FROM snapshot WHERE backend = %(backend)s AND state <> 'deleted'
+
+-- name: rest_disk_after_trouble
+-- Let go of a disk after an error, to be tried again later.
+UPDATE disk SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s
+WHERE id = %(id)s AND lease_holder = %(holder)s AND %(detail)s::text IS NOT NULL

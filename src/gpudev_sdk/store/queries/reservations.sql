@@ -160,3 +160,8 @@ SELECT EXISTS (
     JOIN user_key k ON k.user_id = u.id AND k.fingerprint = %(fingerprint)s AND k.removed_at IS NULL
     WHERE r.id = %(reservation_id)s AND r.state = 'active' AND r.owner_id = u.id AND r.cancel_requested_at IS NULL
 ) AS may
+
+-- name: rest_after_trouble
+-- Let go of a row after an error, to be tried again later.
+UPDATE reservation SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s, detail = %(detail)s
+WHERE id = %(id)s AND lease_holder = %(holder)s AND state <> 'ended'

@@ -1,0 +1,127 @@
+"""Looks at the world for one reservation: only at what its state needs, and never waits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import attrs
+
+from gpudev_sdk.domain.disk import SnapshotRef, SnapshotState, VolumeRef, VolumeSighting
+from gpudev_sdk.domain.reservation import Reservation, State
+from gpudev_sdk.domain.server import Sighting, digest_files
+from gpudev_sdk.engine.context import Backend, Engine
+from gpudev_sdk.engine.files import ensure_host_key, env_of, wanted_files
+from gpudev_sdk.engine.world import EndSnapshot, Served, World
+from gpudev_sdk.errors import TryLater
+from gpudev_sdk.store import disks, reservations
+from gpudev_sdk.store.rows import Conn, Row
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """The row, the world, and what acting on it needs."""
+
+    row: Reservation
+    world: World
+    files: dict[str, bytes] = attrs.field(factory=dict, repr=False)
+    env: dict[str, str] = attrs.field(factory=dict, repr=False)
+    disk: Row | None = None
+    volume: Row | None = None
+
+
+def look(engine: Engine, reservation_id: uuid.UUID, epoch: int) -> Look | None:
+    """Return what there is to know, or None if the row is gone from our hands."""
+    with engine.store.transaction() as conn:
+        found = reservations.load(conn, reservation_id)
+        if found is None or found[0].lease_epoch != epoch or found[0].state is State.ENDED:
+            return None
+        row, now = found
+        ours = _read(engine, conn, row, now)
+    return _observe(engine, ours)
+
+
+def _read(engine: Engine, conn: Conn, row: Reservation, now: dt.datetime) -> Look:
+    served = conn.execute(reservations.Q["served"]).fetchone()
+    assert served is not None  # inserted by the migration
+    warned = _warned(conn, row)
+    disk = disks.find_by_id(conn, row.disk_id)
+    volume = disks.find_volume(conn, row.volume_id)
+    world = World(
+        now=now,
+        served=Served(seconds=served["seconds"], gaps=served["gaps"], updated_at=served["updated_at"]),
+        warned=frozenset(
+            dt.timedelta(seconds=warning["threshold"])
+            for warning in warned
+            if warning["threshold"] or warning["gaps"] == served["gaps"]
+        ),
+        volume_ready=bool(volume and disk and volume["state"] == "ready" and disk["volume_id"] == volume["id"]),
+        snapshot=_end_snapshot(conn, row),
+    )
+    seen = Look(row=row, world=world, disk=disk, volume=volume)
+    if row.state not in (State.PREPARING, State.ACTIVE):
+        return seen
+    secrets = ensure_host_key(conn, row, engine.host_ca, now)
+    files = wanted_files(conn, row, secrets, warned)
+    world = attrs.evolve(world, wanted_files=digest_files(files))
+    return attrs.evolve(seen, world=world, files=files, env=env_of(secrets))
+
+
+def _warned(conn: Conn, row: Reservation) -> list[Row]:
+    if row.expires_at is None:
+        return []
+    return conn.execute(reservations.Q["warned"], {"id": row.id, "expires_at": row.expires_at}).fetchall()
+
+
+def _end_snapshot(conn: Conn, row: Reservation) -> EndSnapshot | None:
+    if row.end_snapshot_id is None:
+        return None
+    found = disks.find_snapshot(conn, row.end_snapshot_id)
+    if found is None:
+        return None
+    tries = disks.tries_since(conn, found["volume_id"], row.state_since)
+    state = {"completed": SnapshotState.COMPLETED, "error": SnapshotState.ERROR}.get(found["state"])
+    return EndSnapshot(snapshot_id=found["id"], state=state, tries=tries)
+
+
+def _observe(engine: Engine, seen: Look) -> Look:
+    row = seen.row
+    if row.backend is None or row.state is State.QUEUED:
+        return seen
+    backend = engine.backend(row.backend)
+    world = seen.world
+    if row.state is not State.STOPPING or row.gone_at is None:
+        world = attrs.evolve(world, sighting=_server(backend, row))
+    elif seen.volume is not None and row.disk_released_at is None:
+        world = attrs.evolve(world, volume=_volume(backend, seen.volume), snapshot=_snapshot(backend, row, world))
+    return attrs.evolve(seen, world=world)
+
+
+def _server(backend: Backend, row: Reservation) -> Sighting:
+    try:
+        return backend.compute.observe(row.server_id)
+    except TryLater as error:
+        return Sighting.unknown(error.message)
+
+
+def _volume(backend: Backend, volume: Row) -> VolumeSighting | None:
+    try:
+        return backend.storage.get_volume(volume_ref(volume))
+    except TryLater:
+        return None
+
+
+def _snapshot(backend: Backend, row: Reservation, world: World) -> EndSnapshot | None:
+    ours = world.snapshot
+    if ours is None or ours.state is not None or row.disk_id is None:
+        return ours
+    try:
+        sighting = backend.storage.get_snapshot(SnapshotRef(snapshot_id=ours.snapshot_id, disk_id=row.disk_id))
+    except TryLater:
+        return ours
+    return attrs.evolve(ours, sighting=sighting)
+
+
+def volume_ref(volume: Row) -> VolumeRef:
+    """Name a volume row for its storage."""
+    return VolumeRef(volume_id=volume["id"], disk_id=volume["disk_id"], handle=volume["handle"])

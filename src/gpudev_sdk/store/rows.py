@@ -1,0 +1,60 @@
+"""Turns rows of the database into values of the domain."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import attrs
+from psycopg import Connection
+
+from gpudev_sdk.domain.gpu import GpuType
+from gpudev_sdk.domain.request import request_from_json
+from gpudev_sdk.domain.reservation import EndReason, Reservation, State
+from gpudev_sdk.domain.user import User
+
+Row = dict[str, Any]
+Conn = Connection[Row]
+
+_PLAIN = [
+    field.name
+    for field in attrs.fields(Reservation)
+    if field.name not in {"request", "state", "end_reason", "slots", "owner", "owner_number"}
+]
+
+
+def reservation_from_row(row: Row) -> Reservation:
+    """Read a row of `find_reservation` or `list_reservations`."""
+    return Reservation(
+        request=request_from_json(row["request"]),
+        state=State(row["state"]),
+        end_reason=EndReason(row["end_reason"]) if row["end_reason"] else None,
+        slots=tuple(row["slots"]),
+        owner=row["owner"],
+        owner_number=row["owner_number"],
+        **{name: row[name] for name in _PLAIN},
+    )
+
+
+def user_from_row(row: Row) -> User:
+    """Read a row of app_user."""
+    return User(
+        id=row["id"],
+        number=row["number"],
+        name=row["name"],
+        is_admin=row["is_admin"],
+        disabled=row["disabled_at"] is not None,
+    )
+
+
+def gpu_type_to_json(kind: GpuType) -> Row:
+    """Write a catalogue entry as plain JSON values."""
+    plain = attrs.asdict(kind)
+    plain["max_duration"] = None if kind.max_duration is None else kind.max_duration.total_seconds()
+    return plain
+
+
+def gpu_type_from_json(plain: Row) -> GpuType:
+    """Read back what `gpu_type_to_json` wrote."""
+    longest = plain.get("max_duration")
+    return GpuType(**{**plain, "max_duration": None if longest is None else dt.timedelta(seconds=longest)})
