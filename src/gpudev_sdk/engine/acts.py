@@ -198,13 +198,9 @@ class Acts:
                 snapshot_id = ids.new()
                 fields = {"id": snapshot_id, "disk_id": row.disk_id, "volume_id": volume["id"], "backend": row.backend}
                 conn.execute(disks.Q["insert_snapshot"], fields | {"reason": "end"})
-                record(
-                    conn, row, {"end_snapshot_id": snapshot_id}, Entry(what="snapshot-intended", actor=self.actor)
-                )
+                record(conn, row, {"end_snapshot_id": snapshot_id}, Entry(what="snapshot-intended", actor=self.actor))
             return AT_ONCE
-        spec = SnapshotSpec(
-            snapshot_id=known.snapshot_id, volume=volume_ref(volume), owner_number=row.owner_number
-        )
+        spec = SnapshotSpec(snapshot_id=known.snapshot_id, volume=volume_ref(volume), owner_number=row.owner_number)
         fault.point("snapshot:before")
         try:
             handle = self.engine.backend(row.backend).storage.create_snapshot(spec)
@@ -242,9 +238,7 @@ class Acts:
                 disks.note_snapshot(conn, known.snapshot_id, "error", trouble=why)
             if attend:
                 conn.execute(disks.Q["attend_disk"], {"id": look.row.disk_id, "why": why})
-            record(
-                conn, look.row, {"snapshot_skipped": why}, Entry(what="no-snapshot", actor=self.actor, detail=why)
-            )
+            record(conn, look.row, {"snapshot_skipped": why}, Entry(what="no-snapshot", actor=self.actor, detail=why))
         return AT_ONCE
 
     def _release_disk(self, look: Look, step: ReleaseDisk) -> dt.timedelta:
@@ -262,5 +256,3 @@ class Acts:
     def _attend(self, look: Look, step: Attend) -> dt.timedelta:
         self._record(look, {"needs_attention": step.why}, "needs-attention", step.why)
         return AT_ONCE
-
-

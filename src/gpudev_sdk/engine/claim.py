@@ -64,9 +64,7 @@ class Claims:
         self._write(backend, epoch, seen)
 
     def _write(self, backend: Backend, epoch: int, expected: Claim | None) -> None:
-        claim = Claim(
-            install_id=self._engine.install_id, control_plane_id=self._engine.control_plane_id, epoch=epoch
-        )
+        claim = Claim(install_id=self._engine.install_id, control_plane_id=self._engine.control_plane_id, epoch=epoch)
         try:
             backend.compute.write_claim(claim, expected)
         except Conflict as error:
@@ -90,5 +88,3 @@ def mismatch(engine: Engine, ours: Row | None, seen: Claim | None) -> str | None
     if ours is None or seen.epoch > ours["epoch"]:
         return "this database is older than what it controls (it was restored or copied)"
     return None
-
-

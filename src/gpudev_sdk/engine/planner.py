@@ -13,7 +13,7 @@ import heapq
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gpudev_sdk.domain.plan import Bin, Placement, Plan, Question, Waiting
 from gpudev_sdk.engine.profile import Profile
@@ -121,6 +121,13 @@ class _Line:
         self._take(room, waiting, offer)
         return self._placement(waiting, offer, "its disk or name, which another box of yours has")
 
+    def look_ahead(self, waiting: Waiting) -> Placement:
+        """Find the moment a request would get, and hold nothing."""
+        room = self.rooms.get(waiting.gpu_type, _Room(()))
+        blocked = max(self.now, self.blocked_until(waiting))
+        offer = room.best_from(waiting, blocked) if blocked < math.inf else None
+        return self._placement(waiting, offer, "" if offer else room.why_never(waiting))
+
     def _take(self, room: _Room, waiting: Waiting, offer: _Offer | None) -> None:
         if offer is not None:
             room.hold(offer, waiting)
@@ -156,6 +163,22 @@ def _positions(order: Iterable[Waiting]) -> dict[uuid.UUID, int]:
 
 def plan(question: Question) -> Plan:
     """Answer the question; the same question always has the same answer."""
+    return _planned(question)[0]
+
+
+def probe(question: Question, shapes: Sequence[Waiting]) -> list[Placement]:
+    """Say when each of `shapes` would start if it were the last in line; none of them holds room against another."""
+    _, line = _planned(question)
+    found = []
+    for shape in shapes:
+        line.positions[shape.reservation_id] = 1 + sum(
+            waiting.gpu_type == shape.gpu_type and waiting.priority >= shape.priority for waiting in question.waiting
+        )
+        found.append(line.look_ahead(shape))
+    return found
+
+
+def _planned(question: Question) -> tuple[Plan, _Line]:
     order = sorted(question.waiting, key=lambda waiting: (-waiting.priority, waiting.seq))
     line = _Line(question, _positions(order))
     placed: dict[uuid.UUID, Placement] = {}
@@ -167,4 +190,5 @@ def plan(question: Question) -> Plan:
             placed[waiting.reservation_id] = line.place(waiting)
     for waiting in blocked:
         placed[waiting.reservation_id] = line.place_blocked(waiting)
-    return Plan(now=question.now, placements=tuple(placed[waiting.reservation_id] for waiting in order))
+    answer = Plan(now=question.now, placements=tuple(placed[waiting.reservation_id] for waiting in order))
+    return answer, line

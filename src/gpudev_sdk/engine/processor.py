@@ -80,7 +80,9 @@ class Processor:
             due = [("reservation", row["id"]) for row in conn.execute(Q["due"], {"limit": 20})]
             due += [("disk", row["id"]) for row in conn.execute(disks.Q["due_disks"], {"limit": 20})]
             if not due:
-                self._set_alarm(conn.execute(Q["next_due"]).fetchone(), conn.execute(disks.Q["next_due_disk"]).fetchone())
+                self._set_alarm(
+                    conn.execute(Q["next_due"]).fetchone(), conn.execute(disks.Q["next_due_disk"]).fetchone()
+                )
         for kind, row_id in due:
             self.handle(kind, row_id)
         return bool(due)
@@ -132,6 +134,8 @@ class Processor:
         except Stale:
             return None
         except NoCapacity as error:
+            if seen.row.state is State.STOPPING:
+                return Rest(TROUBLE_DELAY, error.message)
             return self._act(seen, Move(State.STOPPING, None, error.message))
         except TryLater as error:
             return Rest(dt.timedelta(seconds=error.delay), error.message)

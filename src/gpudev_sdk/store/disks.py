@@ -48,7 +48,7 @@ def tries_since(conn: Conn, volume_id: uuid.UUID, since: dt.datetime) -> int:
     return 0 if row is None else int(row["tries"])
 
 
-def note_snapshot(conn: Conn, snapshot_id: uuid.UUID, state: str, **seen: Any) -> None:  # noqa: ANN401
+def note_snapshot(conn: Conn, snapshot_id: uuid.UUID, state: str, **seen: Any) -> None:
     """Record what became of a snapshot: `handle`, `trouble`, `size_bytes`."""
     conn.execute(
         Q["note_snapshot"],

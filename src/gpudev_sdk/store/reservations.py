@@ -42,7 +42,9 @@ def load(conn: Conn, reservation_id: uuid.UUID) -> tuple[Reservation, dt.datetim
 
 def _assignments(changes: Mapping[str, object]) -> sql.Composable:
     parts = [
-        sql.SQL("{} = {}").format(sql.Identifier(name), value if isinstance(value, sql.Composable) else sql.Literal(value))
+        sql.SQL("{} = {}").format(
+            sql.Identifier(name), value if isinstance(value, sql.Composable) else sql.Literal(value)
+        )
         for name, value in changes.items()
     ]
     return sql.SQL(", ").join(parts)
@@ -87,7 +89,9 @@ def edit(conn: Conn, row: Reservation, changes: Mapping[str, object], entry: Ent
     add_event(conn, row.id, done["generation"], (row.state, row.state), entry)
 
 
-def add_event(conn: Conn, reservation_id: uuid.UUID, generation: int, states: tuple[str | None, str], entry: Entry) -> None:
+def add_event(
+    conn: Conn, reservation_id: uuid.UUID, generation: int, states: tuple[str | None, str], entry: Entry
+) -> None:
     """Append to the history."""
     conn.execute(
         Q["insert_event"],
@@ -129,7 +133,7 @@ def secrets_of(conn: Conn, reservation_id: uuid.UUID) -> dict[str, str]:
     return {row["name"]: row["value"] for row in conn.execute(Q["secrets_of"], {"id": reservation_id})}
 
 
-def scalar(row: Row | None, name: str) -> Any:  # noqa: ANN401
+def scalar(row: Row | None, name: str) -> Any:
     """Return one column of a row that must be there."""
     if row is None:
         raise LookupError(name)

@@ -174,3 +174,8 @@ SELECT id, disk_id, state FROM snapshot WHERE backend = %(backend)s AND state <>
 -- Let go of a disk after an error, to be tried again later.
 UPDATE disk SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s
 WHERE id = %(id)s AND lease_holder = %(holder)s AND %(detail)s::text IS NOT NULL
+
+-- name: forget_volume
+-- A disk without its volume is brought back from the snapshot that has its content.
+UPDATE disk SET volume_id = NULL, restore_from = %(restore_from)s, generation = generation + 1
+WHERE id = %(id)s AND volume_id = %(volume_id)s

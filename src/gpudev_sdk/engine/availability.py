@@ -1,0 +1,194 @@
+"""What is free, who waits, and when a request would start: from the rows that the planner uses, at the moment of asking."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+
+import attrs
+
+from gpudev_sdk.domain.gpu import GpuType
+from gpudev_sdk.domain.limits import check_against
+from gpudev_sdk.domain.plan import Placement, Question, Waiting
+from gpudev_sdk.domain.request import Request, check_request
+from gpudev_sdk.domain.user import User
+from gpudev_sdk.engine.context import Engine
+from gpudev_sdk.engine.planner import probe
+from gpudev_sdk.engine.planning import ask
+from gpudev_sdk.errors import Conflict
+from gpudev_sdk.store import disks, fleet
+from gpudev_sdk.store.reservations import Q
+from gpudev_sdk.store.rows import Row
+from gpudev_sdk.wire.views import (
+    AvailabilityRow,
+    AvailabilityView,
+    DryRunView,
+    GpuTypeView,
+    OfferView,
+    QueueEntryView,
+    QueueView,
+    UseView,
+)
+
+#: How long the boxes are for which offers are made.
+OFFERED = dt.timedelta(hours=1)
+LAST = 2**62
+
+
+def availability(engine: Engine, user: User) -> AvailabilityView:
+    """Say what could start now and what when, and who holds what until when."""
+    with engine.store.transaction() as conn:
+        seen, kinds = fleet.read(conn), fleet.catalogue(conn)
+    question = ask(seen, engine.limits)
+    rows = [_row(engine, seen, question, backend, kind) for backend, kind in kinds]
+    return AvailabilityView(as_of=seen.now, rows=rows, uses=[_use(row, user) for row in seen.holders])
+
+
+def _row(engine: Engine, seen: fleet.Fleet, question: Question, backend: str, kind: GpuType) -> AvailabilityRow:
+    bins = [row for row in seen.bins if row["backend"] == backend and row["gpu_type"] == kind.name]
+    offers = _offers(question, backend, kind)
+    now = [offer.gpus for offer in offers if offer.starts_at is not None and offer.starts_at <= seen.now]
+    trouble = [f"busy outside ({who})" for row in bins for who in row["busy"]]
+    trouble += [f"{row['node']}: {row['reason']}" for row in bins if not row["schedulable"]]
+    return AvailabilityRow(
+        gpu_type=kind.name,
+        backend=backend,
+        total=sum(row["total"] for row in bins),
+        free=sum(row["free"] for row in bins),
+        largest_now=max(now, default=0),
+        per_node=kind.slots,
+        queued=sum(row["gpu_type"] == kind.name and row["backend"] in (None, backend) for row in seen.line),
+        description=kind.description,
+        pretended=kind.pretended,
+        max_duration_seconds=int(engine.limits.longest(kind).total_seconds()),
+        trouble=trouble,
+        offers=offers,
+    )
+
+
+def _sizes(kind: GpuType) -> list[int]:
+    """Return the sizes worth an offer: powers of two, and the whole node."""
+    if kind.is_cpu:
+        return [1]
+    powers = [2**n for n in range(12) if 2**n < kind.gpus_per_node]
+    return [*powers, kind.gpus_per_node]
+
+
+def _shape(kind: GpuType, slots: int, lasts: dt.timedelta, backend: str | None) -> Waiting:
+    return Waiting(
+        reservation_id=uuid.UUID(int=slots),
+        gpu_type=kind.name,
+        slots=slots,
+        lasts=lasts,
+        priority=0,
+        seq=LAST,
+        backend=backend,
+    )
+
+
+def _offers(question: Question, backend: str | None, kind: GpuType) -> list[OfferView]:
+    sizes = _sizes(kind)
+    found = probe(question, [_shape(kind, size, OFFERED, backend) for size in sizes])
+    return [
+        OfferView(gpus=size, starts_at=placed.starts_at)
+        for size, placed in zip(sizes, found, strict=True)
+        if placed.starts_at is not None
+    ]
+
+
+def _use(row: Row, user: User) -> UseView:
+    return UseView(
+        owner=row["owner"],
+        gpu_type=row["gpu_type"],
+        gpus=row["gpus"],
+        state=row["state"],
+        until=row["expires_at"],
+        mine=row["owner_id"] == user.id,
+    )
+
+
+def queue(engine: Engine, user: User) -> QueueView:
+    """Say who waits for what, in the order of the line, with the planned starts."""
+    with engine.store.transaction() as conn:
+        seen = fleet.read(conn)
+        plans = {
+            row["reservation_id"]: row for row in conn.execute(Q["plans_of"], {"ids": [row["id"] for row in seen.line]})
+        }
+    entries = [_entry(row, plans[row["id"]], user) for row in seen.line if row["id"] in plans]
+    return QueueView(as_of=seen.now, entries=entries)
+
+
+def _entry(row: Row, placed: Row, user: User) -> QueueEntryView:
+    mine = row["owner_id"] == user.id
+    return QueueEntryView(
+        gpu_type=row["gpu_type"],
+        gpus=row["gpus"],
+        position=placed["position"],
+        owner=row["owner"],
+        mine=mine,
+        starts_at=placed["starts_at"],
+        waiting_for=placed["waiting_for"],
+        reservation=row["name"] if mine else None,
+    )
+
+
+def gpu_types(engine: Engine) -> list[GpuTypeView]:
+    """Show the catalogue."""
+    with engine.store.transaction() as conn:
+        kinds = fleet.catalogue(conn)
+    return [
+        GpuTypeView(
+            name=kind.name,
+            backend=backend,
+            gpus_per_node=kind.gpus_per_node,
+            slots_per_node=kind.slots,
+            cpus=kind.cpus,
+            memory_bytes=kind.memory_bytes,
+            description=kind.description,
+            pretended=kind.pretended,
+            max_duration_seconds=int(engine.limits.longest(kind).total_seconds()),
+        )
+        for backend, kind in kinds
+    ]
+
+
+def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
+    """Say where and when a request would start, and what smaller one would start sooner. Changes nothing."""
+    check_request(request)
+    with engine.store.transaction() as conn:
+        seen, kinds = fleet.read(conn), fleet.catalogue(conn)
+        kind = check_against(request, kinds, engine.limits)
+        disk = None if request.disk is None else disks.find(conn, user.id, request.disk)
+        holder = None if disk is None else conn.execute(Q["disk_user"], {"disk_id": disk["id"]}).fetchone()
+    if holder is not None and holder["state"] != "stopping":
+        raise Conflict(f"the disk {request.disk!r} is in use by your reservation {holder['name']!r}")
+    question = ask(seen, engine.limits)
+    lasts = request.duration + engine.limits.grace + engine.limits.stop_allowance
+    shape = _shape(kind, kind.slots_for(request.gpus), lasts, request.backend)
+    if disk is not None:
+        shape = attrs.evolve(
+            shape,
+            backend=disk["backend"] or shape.backend,
+            node=disk["node"],
+            exclusive=frozenset({f"disk:{disk['id']}"}),
+        )
+    smaller = [] if kind.is_cpu else [size for size in _sizes(kind) if size < request.gpus]
+    placed, *others = probe(question, [shape, *(attrs.evolve(shape, slots=size) for size in smaller)])
+    return DryRunView(
+        starts_at=placed.starts_at,
+        position=placed.position,
+        backend=placed.backend,
+        node=placed.node,
+        waiting_for=placed.waiting_for,
+        instead=_sooner(placed, smaller, others),
+    )
+
+
+def _sooner(placed: Placement, sizes: list[int], others: list[Placement]) -> list[OfferView]:
+    """Return the largest request for each moment that is earlier than the one asked about."""
+    best: dict[dt.datetime, int] = defaultdict(int)
+    for size, other in zip(sizes, others, strict=True):
+        if other.starts_at is not None and (placed.starts_at is None or other.starts_at < placed.starts_at):
+            best[other.starts_at] = max(best[other.starts_at], size)
+    return [OfferView(gpus=gpus, starts_at=moment) for moment, gpus in sorted(best.items())]

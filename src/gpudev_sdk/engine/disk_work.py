@@ -1,0 +1,163 @@
+"""Works on one disk until it rests: the impure half of `decide_disk`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from gpudev_sdk import fault
+from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSighting, SnapshotSpec
+from gpudev_sdk.engine.claim import Claims
+from gpudev_sdk.engine.context import Backend, Engine
+from gpudev_sdk.engine.disk_decide import (
+    AskSnapshot,
+    DeleteSnapshot,
+    DeleteVolume,
+    DiskRest,
+    DiskStep,
+    DiskWorld,
+    MarkSnapshot,
+    MarkVolume,
+    NoteSnapshot,
+    Purge,
+    decide_disk,
+)
+from gpudev_sdk.engine.look import volume_ref
+from gpudev_sdk.errors import SnapshotsOff, TryLater
+from gpudev_sdk.store import disks
+from gpudev_sdk.store.rows import Conn, Row
+
+LEASE = dt.timedelta(seconds=60)
+
+
+class DiskWork:
+    """One processor's work on disks."""
+
+    def __init__(self, engine: Engine, claims: Claims, name: str) -> None:
+        self.engine = engine
+        self.claims = claims
+        self.name = name
+        self._by_step: dict[type[DiskStep], Callable[[DiskWorld, Any], dt.timedelta | None]] = {
+            AskSnapshot: self._ask_snapshot,
+            NoteSnapshot: self._note_snapshot,
+            MarkSnapshot: self._mark_snapshot,
+            DeleteSnapshot: self._delete_snapshot,
+            MarkVolume: self._mark_volume,
+            DeleteVolume: self._delete_volume,
+            Purge: self._purge,
+        }
+
+    def work_on(self, disk_id: uuid.UUID) -> None:
+        """Take the disk's lease and do what it wants."""
+        with self.engine.store.transaction() as conn:
+            lease = conn.execute(
+                disks.Q["lease_disk_row"], {"id": disk_id, "holder": self.name, "ttl": LEASE}
+            ).fetchone()
+        if lease is None:
+            return
+        delay: dt.timedelta | None = dt.timedelta()
+        while delay == dt.timedelta():
+            world = self._look(disk_id)
+            step = decide_disk(world, self.engine.limits)
+            delay = step.delay if isinstance(step, DiskRest) else self._act(world, step)
+        fields = {"id": disk_id, "epoch": lease["lease_epoch"], "delay": delay}
+        with self.engine.store.transaction() as conn:
+            conn.execute(disks.Q["rest_disk"], fields)
+
+    def _act(self, world: DiskWorld, step: DiskStep) -> dt.timedelta | None:
+        try:
+            return self._by_step[type(step)](world, step) or dt.timedelta()
+        except TryLater as error:
+            return dt.timedelta(seconds=error.delay)
+
+    def _look(self, disk_id: uuid.UUID) -> DiskWorld:
+        with self.engine.store.transaction() as conn:
+            world = self._read(conn, disk_id)
+        open_ones = [s for s in world.snapshots if s["state"] in ("intended", "pending") and s["reason"] == "asked"]
+        for snapshot in open_ones:
+            world.sightings[snapshot["id"]] = self._see(snapshot)
+        return world
+
+    def _read(self, conn: Conn, disk_id: uuid.UUID) -> DiskWorld:
+        disk = disks.find_by_id(conn, disk_id)
+        if disk is None:
+            raise LookupError(f"no disk {disk_id}")
+        held = {row["disk_id"] for row in conn.execute(disks.Q["held_disks"])}
+        backend = None if disk["backend"] is None else self.engine.backends.get(disk["backend"])
+        return DiskWorld(
+            now=disk["now"],
+            disk=disk,
+            volumes=disks.volumes_of(conn, disk_id),
+            snapshots=disks.snapshots_of(conn, disk_id),
+            held=disk_id in held,
+            keep_volumes=None if backend is None else backend.storage.keep_volumes,
+        )
+
+    def _see(self, snapshot: Row) -> SnapshotSighting:
+        try:
+            return self._storage(snapshot).storage.get_snapshot(_ref(snapshot))
+        except TryLater as error:
+            return SnapshotSighting(snapshot_id=snapshot["id"], presence="unknown", reason=error.message)
+
+    def _storage(self, row: Row) -> Backend:
+        return self.engine.backend(row["backend"])
+
+    def _ask_snapshot(self, world: DiskWorld, step: AskSnapshot) -> dt.timedelta | None:
+        row = step.snapshot
+        self.claims.before_effect(row["backend"])
+        volume = next(volume for volume in world.volumes if volume["id"] == row["volume_id"])
+        spec = SnapshotSpec(snapshot_id=row["id"], volume=volume_ref(volume), owner_number=world.disk["owner_number"])
+        fault.point("asked-snapshot:before")
+        try:
+            handle = self._storage(row).storage.create_snapshot(spec)
+        except SnapshotsOff as off:
+            with self.engine.store.transaction() as conn:
+                disks.note_snapshot(conn, row["id"], "error", trouble=off.message)
+            return None
+        fault.point("asked-snapshot:after")
+        with self.engine.store.transaction() as conn:
+            disks.note_snapshot(conn, row["id"], "pending", handle=handle)
+        return dt.timedelta(milliseconds=100)
+
+    def _note_snapshot(self, world: DiskWorld, step: NoteSnapshot) -> None:
+        seen = step.sighting
+        with self.engine.store.transaction() as conn:
+            disks.note_snapshot(
+                conn, seen.snapshot_id, str(seen.state), handle=seen.handle, size_bytes=seen.size_bytes,
+                trouble=seen.reason or None,
+            )  # fmt: skip
+
+    def _mark_snapshot(self, world: DiskWorld, step: MarkSnapshot) -> None:
+        with self.engine.store.transaction() as conn:
+            conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleting"})
+
+    def _delete_snapshot(self, world: DiskWorld, step: DeleteSnapshot) -> None:
+        self.claims.before_effect(step.snapshot["backend"])
+        fault.point("delete-snapshot:before")
+        self._storage(step.snapshot).storage.delete_snapshot(_ref(step.snapshot))
+        with self.engine.store.transaction() as conn:
+            conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleted"})
+
+    def _mark_volume(self, world: DiskWorld, step: MarkVolume) -> None:
+        fields = {"id": step.volume["id"], "reason": step.reason, "snapshot_id": step.snapshot_id}
+        with self.engine.store.transaction() as conn:
+            conn.execute(disks.Q["volume_deleting"], fields)
+            conn.execute(disks.Q["forget_volume"], {"id": world.disk["id"], "volume_id": step.volume["id"],
+                                                    "restore_from": step.snapshot_id})  # fmt: skip
+
+    def _delete_volume(self, world: DiskWorld, step: DeleteVolume) -> None:
+        self.claims.before_effect(step.volume["backend"])
+        fault.point("delete-volume:before")
+        self._storage(step.volume).storage.delete_volume(volume_ref(step.volume))
+        with self.engine.store.transaction() as conn:
+            conn.execute(disks.Q["volume_deleted"], {"id": step.volume["id"]})
+
+    def _purge(self, world: DiskWorld, step: Purge) -> None:
+        with self.engine.store.transaction() as conn:
+            conn.execute(disks.Q["purge_disk"], {"id": world.disk["id"]})
+
+
+def _ref(snapshot: Row) -> SnapshotRef:
+    return SnapshotRef(snapshot_id=snapshot["id"], disk_id=snapshot["disk_id"], handle=snapshot["handle"])

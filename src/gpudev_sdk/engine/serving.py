@@ -1,0 +1,31 @@
+"""Counts how long this control plane was awake, so that a suspend, a clock step or an outage ends no box unwarned.
+
+Called at every sweep with the monotonic time since the last one. The box ends when the count has grown by a full grace since
+its ending notice; after a gap the notice is shown again, and the grace starts anew.
+"""
+
+from __future__ import annotations
+
+import time
+
+from gpudev_sdk.engine.context import Engine
+from gpudev_sdk.store.reservations import Q
+
+
+class Serving:
+    """One process's sweeps."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._last: float | None = None
+
+    def sweep(self) -> float | None:
+        """Count, and wake what is at its end; return in how many seconds the next end comes, None if there is none."""
+        now = time.monotonic()
+        since = 0.0 if self._last is None else now - self._last
+        with self._engine.store.transaction() as conn:
+            conn.execute(Q["serve"], {"since": since})
+            conn.execute(Q["wake_ending"])
+            row = conn.execute(Q["active_ends"]).fetchone()
+        self._last = now
+        return None if row is None or row["delay"] is None else float(row["delay"].total_seconds())

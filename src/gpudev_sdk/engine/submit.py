@@ -1,0 +1,167 @@
+"""Accepts a request: one transaction under the person's row lock. What is acknowledged is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+
+import attrs
+from psycopg.types.json import Jsonb
+
+from gpudev_sdk.domain.gpu import GpuType
+from gpudev_sdk.domain.limits import check_against
+from gpudev_sdk.domain.request import Request, check_request, request_to_json
+from gpudev_sdk.domain.user import User
+from gpudev_sdk.engine.context import Engine
+from gpudev_sdk.engine.files import ENV
+from gpudev_sdk.errors import Conflict, InvalidRequest, LimitReached, NotAllowed
+from gpudev_sdk.store import bell, disks, fleet, ids, people
+from gpudev_sdk.store.reservations import Entry, Q, add_event, scalar
+from gpudev_sdk.store.rows import Conn, Row
+
+DEFAULT_DISK_BYTES = 100 * 1024**3
+
+
+@attrs.frozen(kw_only=True)
+class Submission:
+    """A request with what comes along with it but is not part of it."""
+
+    request: Request
+    idempotency_key: str
+    env: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+def submit(engine: Engine, user: User, submission: Submission) -> uuid.UUID:
+    """Put a request in line and return its reservation's id; the same key again returns the same id.
+
+    Raises InvalidRequest, Refused, LimitReached, Conflict (the disk or the name is in use, or the key was used for
+    another request).
+    """
+    request = check_request(submission.request)
+    if request.priority > 0 and not user.is_admin:
+        raise NotAllowed("a priority above 0 is for admins", hint="Leave the priority out.")
+    for policy in engine.policies:
+        policy.check(request, user)
+    digest = _digest(submission)
+    with engine.store.transaction() as conn:
+        _lock(conn, user)
+        before = conn.execute(Q["find_by_key"], {"owner_id": user.id, "key": submission.idempotency_key}).fetchone()
+        if before is not None:
+            return _same(before, digest)
+        kind = check_against(request, fleet.catalogue(conn), engine.limits)
+        _check_limits(conn, engine, user, request)
+        disk = _disk_of(conn, engine, user, request)
+        return _insert(conn, engine, user, submission, (kind, disk, digest))
+
+
+def _digest(submission: Submission) -> bytes:
+    plain = json.dumps([request_to_json(submission.request), dict(submission.env)], sort_keys=True)
+    return hashlib.sha256(plain.encode()).digest()
+
+
+def _lock(conn: Conn, user: User) -> None:
+    row = people.lock_user(conn, user.id)
+    if row is None or row["disabled_at"] is not None:
+        raise NotAllowed("your account is disabled", hint="Ask an admin of this install.")
+
+
+def _same(before: Row, digest: bytes) -> uuid.UUID:
+    if bytes(before["request_digest"]) != digest:
+        raise Conflict("this idempotency key was used for another request", hint="Use a fresh key for each request.")
+    found: uuid.UUID = before["id"]
+    return found
+
+
+def _check_limits(conn: Conn, engine: Engine, user: User, request: Request) -> None:
+    live = conn.execute(Q["live_count"], {"owner_id": user.id}).fetchone()
+    limits = engine.limits
+    if scalar(live, "reservations") >= limits.max_reservations_per_user:
+        raise LimitReached(
+            f"you have {limits.max_reservations_per_user} reservations, which is the limit",
+            hint="Cancel one: gpudev list, gpudev cancel NAME.",
+        )
+    held = int(scalar(live, "gpus"))
+    if limits.max_gpus_per_user is not None and held + request.gpus > limits.max_gpus_per_user:
+        raise LimitReached(
+            f"you have or wait for {held} GPUs; with {request.gpus} more it would be over your {limits.max_gpus_per_user}",
+            hint="Ask for fewer, or cancel a reservation.",
+        )
+
+
+def _disk_of(conn: Conn, engine: Engine, user: User, request: Request) -> Row | None:
+    if request.disk is None:
+        return None
+    disk = disks.find(conn, user.id, request.disk)
+    if disk is None:
+        make_disk(conn, engine, user, request.disk, None)
+        return disks.find(conn, user.id, request.disk)
+    holder = conn.execute(Q["disk_user"], {"disk_id": disk["id"]}).fetchone()
+    if holder is not None and holder["state"] != "stopping":
+        raise Conflict(
+            f"the disk {request.disk!r} is in use by your reservation {holder['name']!r}, which is {holder['state']}",
+            hint=f"Use it (gpudev connect {holder['name']}), or name another disk with --disk.",
+        )
+    if request.backend is not None and disk["backend"] not in (None, request.backend):
+        raise InvalidRequest(
+            f"the disk {request.disk!r} is on {disk['backend']}", field="backend", hint="Leave --backend out."
+        )
+    return disk
+
+
+def make_disk(conn: Conn, engine: Engine, user: User, name: str, size_bytes: int | None) -> uuid.UUID:
+    """Make a disk's row; the caller holds the person's row lock. Raises Conflict, LimitReached, InvalidRequest."""
+    size = size_bytes or DEFAULT_DISK_BYTES
+    if size > engine.limits.max_disk_bytes:
+        raise InvalidRequest("the disk is larger than this install allows", field="size_bytes")
+    count = conn.execute(disks.Q["count_disks"], {"owner_id": user.id}).fetchone()
+    if scalar(count, "disks") >= engine.limits.max_disks_per_user:
+        raise LimitReached("you have as many disks as this install allows", hint="Delete one: gpudev disk delete NAME.")
+    if disks.find(conn, user.id, name) is not None:
+        raise Conflict(f"you have a disk {name!r}", hint="Choose another name, or use that one.")
+    disk_id = ids.new()
+    conn.execute(disks.Q["insert_disk"], {"id": disk_id, "owner_id": user.id, "name": name, "size_bytes": size})
+    return disk_id
+
+
+def _name(conn: Conn, user: User, request: Request) -> str:
+    taken = {row["name"] for row in conn.execute(Q["live_names"], {"owner_id": user.id})}
+    if request.name is not None:
+        if request.name in taken:
+            raise Conflict(f"you have a reservation {request.name!r}", hint="Choose another with --name.")
+        return request.name
+    base = request.disk or request.gpu_type.replace(".", "-").replace("_", "-")[:30]
+    return next(name for name in (base, *(f"{base[:36]}-{n}" for n in range(2, 1000))) if name not in taken)
+
+
+def _insert(
+    conn: Conn, engine: Engine, user: User, submission: Submission, found: tuple[GpuType, Row | None, bytes]
+) -> uuid.UUID:
+    kind, disk, digest = found
+    request = submission.request
+    reservation_id = ids.new()
+    conn.execute(
+        Q["insert_reservation"],
+        {
+            "id": reservation_id,
+            "owner_id": user.id,
+            "name": _name(conn, user, request),
+            "request": Jsonb(request_to_json(request)),
+            "request_digest": digest,
+            "idempotency_key": submission.idempotency_key,
+            "gpu_type": kind.name,
+            "gpus": request.gpus,
+            "slots_needed": kind.slots_for(request.gpus),
+            "priority": request.priority,
+            "granted": request.duration,
+            "max_wait": min(request.max_wait or engine.limits.max_wait, engine.limits.max_wait),
+            "disk_id": None if disk is None else disk["id"],
+        },
+    )
+    for name, value in submission.env.items():
+        conn.execute(Q["add_secret"], {"id": reservation_id, "name": ENV + name, "value": value})
+    add_event(conn, reservation_id, 1, (None, "queued"), Entry(what="submitted", actor=user.name))
+    bell.ring(conn, "reservation", reservation_id)
+    bell.want_plan(conn)
+    return reservation_id
