@@ -362,3 +362,9 @@ class ProblemView(View, frozen=True, kw_only=True):
     request_id: str = ""
     field: str | None = None
     hint: str | None = None
+
+
+class EventsView(View, frozen=True, kw_only=True):
+    """A reservation's history, oldest first."""
+
+    items: list[EventView]

@@ -1,0 +1,118 @@
+"""Routes for the owner of the install, who comes by the local socket."""
+
+from __future__ import annotations
+
+from litestar import get, patch, post
+
+from gpudev_sdk.engine import accounts, doctor
+from gpudev_sdk.errors import Conflict, NotAllowed
+from gpudev_sdk.store import people
+from gpudev_sdk.wire.bodies import AdoptBody, FileBody, UserBody, UserChangeBody
+from gpudev_sdk.wire.views import AdoptView, BackupView, DifferenceView, DoctorView, UsersView, UserView
+from gpudev_services.api.desk import Admin, Caller, Desk
+
+
+def _admin(who: Caller) -> None:
+    if not who.is_admin:
+        raise NotAllowed(
+            "this is for the owner of the install", hint="Run it on the server's machine, as who started gpudev."
+        )
+
+
+def _powers(desk: Desk) -> Admin:
+    if desk.admin is None:
+        raise NotAllowed("this server cannot do that by itself")
+    return desk.admin
+
+
+def _audit(desk: Desk, who: Caller, action: str, target: str) -> None:
+    fields = {"actor": who.user.name, "via": who.via, "action": action, "object": target}
+    with desk.engine.store.transaction() as conn:
+        conn.execute(people.Q["audit"], fields | {"request_id": who.request_id})
+
+
+def _users(desk: Desk) -> list[UserView]:
+    with desk.engine.store.transaction() as conn:
+        found = conn.execute(people.Q["list_users"]).fetchall()
+    return [
+        UserView(
+            name=row["name"],
+            is_admin=row["is_admin"],
+            disabled=row["disabled_at"] is not None,
+            created_at=row["created_at"],
+            keys=row["keys"],
+        )
+        for row in found
+    ]
+
+
+@get("/admin/users", sync_to_thread=True)
+def users(desk: Desk, who: Caller) -> UsersView:
+    """List everybody."""
+    _admin(who)
+    return UsersView(items=_users(desk))
+
+
+@post("/admin/users", status_code=201, sync_to_thread=True)
+def add_user(desk: Desk, who: Caller, data: UserBody) -> UserView:
+    """Add a person, with a first key."""
+    _admin(who)
+    _audit(desk, who, "user-add", data.name)
+    accounts.add_user(desk.engine, data.name, data.public_key, is_admin=data.is_admin)
+    return next(view for view in _users(desk) if view.name == data.name)
+
+
+@patch("/admin/users/{name:str}", sync_to_thread=True)
+def change_user(desk: Desk, who: Caller, name: str, data: UserChangeBody) -> UserView:
+    """Shut a person out, or let them in again."""
+    _admin(who)
+    if data.disabled is not None:
+        if name == who.user.name and data.disabled:
+            raise Conflict("you cannot shut yourself out")
+        _audit(desk, who, "user-disable" if data.disabled else "user-enable", name)
+        accounts.set_disabled(desk.engine, name, disabled=data.disabled)
+    return next(view for view in _users(desk) if view.name == name)
+
+
+@get("/admin/doctor", sync_to_thread=True)
+def show_doctor(desk: Desk, who: Caller) -> DoctorView:
+    """Look for what is not as it should be."""
+    _admin(who)
+    return doctor.examine(desk.doctor_engine)
+
+
+@post("/admin/backup", status_code=200, sync_to_thread=True)
+def backup(desk: Desk, who: Caller, data: FileBody) -> BackupView:
+    """Write a backup of the database to a file on the server's machine."""
+    _admin(who)
+    _audit(desk, who, "backup", data.path)
+    return BackupView(path=data.path, size_bytes=_powers(desk).backup(data.path))
+
+
+def _differences(desk: Desk, backend: str, *, adopted: bool = False) -> AdoptView:
+    desk.engine.backend(backend)
+    paused, differences, seen = _powers(desk).differences(backend)
+    listed = [DifferenceView(what=what, consequence=consequence) for what, consequence in differences]
+    return AdoptView(backend=backend, paused=paused, differences=listed, seen=seen, adopted=adopted)
+
+
+@get("/admin/adopt/{backend:str}", sync_to_thread=True)
+def differences(desk: Desk, who: Caller, backend: str) -> AdoptView:
+    """List how a backend and the database differ."""
+    _admin(who)
+    return _differences(desk, backend)
+
+
+@post("/admin/adopt", status_code=200, sync_to_thread=True)
+def adopt(desk: Desk, who: Caller, data: AdoptBody) -> AdoptView:
+    """Take over a backend, having seen the differences; every token of before is void."""
+    _admin(who)
+    now = _differences(desk, data.backend)
+    if now.seen != data.seen:
+        raise Conflict("things changed since they were listed", hint="Look again: gpudev admin adopt BACKEND.")
+    _audit(desk, who, "adopt", data.backend)
+    _powers(desk).adopt(data.backend)
+    return _differences(desk, data.backend, adopted=True)
+
+
+ROUTES = [users, add_user, change_user, show_doctor, backup, differences, adopt]

@@ -1,0 +1,143 @@
+"""Routes of one's own account: login, keys, tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+from gpudev_sdk.ssh.login import check_challenge, issue_challenge
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import State
+
+from gpudev_sdk.domain.user import Challenge, Credentials
+from gpudev_sdk.engine.accounts import add_key
+from gpudev_sdk.errors import NotFound, NotSignedIn
+from gpudev_sdk.store import bell, people
+from gpudev_sdk.store.reservations import Q, scalar
+from gpudev_sdk.store.rows import Row, user_from_row
+from gpudev_sdk.wire.bodies import KeyBody, LoginBody
+from gpudev_sdk.wire.views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
+from gpudev_services.api.auth import issue_token
+from gpudev_services.api.clock import now
+from gpudev_services.api.desk import Caller, Desk
+from gpudev_services.api.rates import LOGIN, WRITE
+
+HttpRequest = Request[object, object, State]
+NO = "the login was not accepted"
+HINT = "See that an admin enrolled your key: gpudev admin users add NAME --key FILE.pub."
+
+
+def _address(request: HttpRequest) -> str:
+    return request.client.host if request.client else "socket"
+
+
+@post("/login/challenge", status_code=200, sync_to_thread=True)
+def challenge(request: HttpRequest, desk: Desk) -> ChallengeView:
+    """Hand out a nonce to sign; it says nothing of who may log in."""
+    desk.rates.take(LOGIN, _address(request))
+    made = issue_challenge(desk.nonce_secret, now())
+    return ChallengeView(nonce=made.nonce, expires_at=made.expires_at)
+
+
+@post("/login", status_code=200, sync_to_thread=True)
+def login(request: HttpRequest, desk: Desk, data: LoginBody) -> LoginView:
+    """Exchange signed credentials for a token. The same answer to everyone who is not let in."""
+    desk.rates.take(LOGIN, _address(request))
+    provider = desk.logins.get(data.login)
+    if provider is None or data.audience not in desk.audiences:
+        raise NotSignedIn(NO, hint="Log in at the address that the server's operator gave you.")
+    expires_at = check_challenge(desk.nonce_secret, data.nonce, now())
+    proven = provider.verify_credentials(
+        Credentials(provider=data.login, fields=data.fields),
+        Challenge(nonce=data.nonce, expires_at=expires_at, audience=data.audience),
+    )
+    with desk.engine.store.transaction() as conn:
+        used = conn.execute(people.Q["use_nonce"], {"hash": hashlib.sha256(data.nonce.encode()).digest()}).fetchone()
+        key = conn.execute(people.Q["find_key"], {"fingerprint": proven.subject}).fetchone()
+        user = None if key is None else conn.execute(people.Q["find_user_by_id"], {"id": key["user_id"]}).fetchone()
+    if used is None or user is None or user["disabled_at"] is not None:
+        raise NotSignedIn(NO, hint=HINT)
+    token, until = issue_token(desk, user_from_row(user))
+    return LoginView(token=token, expires_at=until, user=user["name"])  # type: ignore[arg-type]
+
+
+@get("/me", sync_to_thread=True)
+def me(desk: Desk, who: Caller) -> MeView:
+    """Say who one is and what one has."""
+    with desk.engine.store.transaction() as conn:
+        live = conn.execute(Q["live_count"], {"owner_id": who.user.id}).fetchone()
+        keys = people.keys_of(conn, who.user.id)
+    limits = desk.engine.limits
+    return MeView(
+        user=who.user.name,
+        is_admin=who.is_admin,
+        local=who.via == "socket",
+        keys=len(keys),
+        live_reservations=scalar(live, "reservations"),
+        live_gpus=int(scalar(live, "gpus")),
+        max_reservations=limits.max_reservations_per_user,
+        max_gpus=limits.max_gpus_per_user,
+    )
+
+
+def _key_view(row: Row) -> KeyView:
+    return KeyView(
+        id=row["id"],
+        name=row["name"],
+        fingerprint=row["fingerprint"],
+        public_key=row["public_key"],
+        created_at=row["created_at"],
+    )
+
+
+@get("/me/keys", sync_to_thread=True)
+def keys(desk: Desk, who: Caller) -> KeysView:
+    """List one's keys."""
+    with desk.engine.store.transaction() as conn:
+        return KeysView(items=[_key_view(row) for row in people.keys_of(conn, who.user.id)])
+
+
+@post("/me/keys", status_code=201, sync_to_thread=True)
+def enrol(desk: Desk, who: Caller, data: KeyBody) -> KeyView:
+    """Enrol a public key; it opens one's boxes within a second."""
+    desk.rates.take(WRITE, str(who.user.id))
+    with desk.engine.store.transaction() as conn:
+        made = add_key(conn, who.user, data.public_key, data.name)
+        return next(_key_view(row) for row in people.keys_of(conn, who.user.id) if row["id"] == made)
+
+
+@delete("/me/keys/{key_id:uuid}", status_code=204, sync_to_thread=True)
+def remove_key(desk: Desk, who: Caller, key_id: uuid.UUID) -> None:
+    """Take a key away; what it opened is closed within 5 seconds."""
+    with desk.engine.store.transaction() as conn:
+        if conn.execute(people.Q["remove_key"], {"id": key_id, "user_id": who.user.id}).rowcount != 1:
+            raise NotFound("you have no such key", hint="`gpudev key list` shows yours.")
+        conn.execute(people.Q["wake_boxes"], {"user_id": who.user.id})
+        bell.ring(conn, "access")
+
+
+@get("/me/tokens", sync_to_thread=True)
+def tokens(desk: Desk, who: Caller) -> TokensView:
+    """List one's tokens; never their values."""
+    with desk.engine.store.transaction() as conn:
+        found = conn.execute(people.Q["tokens_of"], {"user_id": who.user.id}).fetchall()
+    fields = ("id", "created_at", "expires_at", "last_used_at")
+    return TokensView(
+        items=[TokenView(**{name: row[name] for name in fields}, current=row["id"] == who.token_id) for row in found]
+    )
+
+
+@delete("/me/tokens/{token:str}", status_code=204, sync_to_thread=True)
+def revoke(desk: Desk, who: Caller, token: str) -> Response[None]:
+    """Revoke a token, or the one that is used now (`current`)."""
+    wanted = str(who.token_id) if token == "current" else token
+    with desk.engine.store.transaction() as conn:
+        mine = {str(row["id"]) for row in conn.execute(people.Q["tokens_of"], {"user_id": who.user.id})}
+        if wanted not in mine:
+            raise NotFound("you have no such token")
+        conn.execute(people.Q["revoke_token"], {"id": uuid.UUID(wanted), "user_id": who.user.id})
+        bell.ring(conn, "access")
+    return Response(None, status_code=204)
+
+
+ROUTES = [challenge, login, me, keys, enrol, remove_key, tokens, revoke]
