@@ -22,6 +22,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml $(wildcard apps/*/pyproject.tom
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(foreach m,$(wildcard $(MEMBERS:=/pyproject.toml)),-e $(dir $(m)))
 	@touch $@
 
+demo: setup ## the main job, for real, in a scratch folder: reserve, ssh, keep the disk, wait in line
+	@PYTHON=$(BIN)/python tools/host-packages
+	@tools/demo
+
 unit: setup ## the inner loop: pure tests, no services
 	@$(BIN)/pytest tests/unit tests/architecture -q
 

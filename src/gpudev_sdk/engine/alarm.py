@@ -1,4 +1,4 @@
-"""When workers of one process wake: at the bell, at the next moment somebody set, or after the sweep's interval."""
+"""When workers of one process wake: at the bell, at the next moment somebody set, or one of them at the sweep's interval."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Alarm:
         self._condition = threading.Condition()
         self._moments: list[float] = []
         self._rings = 0
+        self._swept = time.monotonic()
 
     def ring(self) -> None:
         """Wake one waiting worker now, or keep the next from sleeping."""
@@ -33,19 +34,24 @@ class Alarm:
             heapq.heappush(self._moments, time.monotonic() + seconds)
             self._condition.notify()
 
-    def wait(self, stop: threading.Event, longest: float) -> None:
-        """Sleep until the bell, a set moment, or `longest` seconds."""
-        deadline = time.monotonic() + longest
+    def wait(self, stop: threading.Event, interval: float) -> bool:
+        """Sleep until the bell, a set moment, or, for one of all who wait, `interval` seconds after the last sweep.
+
+        Returns whether it was the bell.
+        """
         with self._condition:
             while not stop.is_set():
                 now = time.monotonic()
                 if self._rings:
                     self._rings -= 1
-                    return
+                    return True
                 if self._moments and self._moments[0] <= now:
                     while self._moments and self._moments[0] <= now:
                         heapq.heappop(self._moments)
-                    return
-                if now >= deadline:
-                    return
-                self._condition.wait(min(deadline, self._moments[0] if self._moments else deadline) - now)
+                    return False
+                if now >= self._swept + interval:
+                    self._swept = now
+                    return False
+                due = self._swept + interval
+                self._condition.wait(min(due, self._moments[0] if self._moments else due) - now)
+        return False

@@ -12,7 +12,7 @@ from gpudev_sdk.domain.server import Claim
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import Conflict, Paused
 from gpudev_sdk.store import bell, fleet
-from gpudev_sdk.store.rows import Row
+from gpudev_sdk.store.rows import Conn, Row
 
 #: Effects need a claim that was raised at most this long ago.
 FRESH = 10.0
@@ -51,17 +51,21 @@ class Claims:
             ours = fleet.find_claim(conn, backend.name, lock=True)
             why = mismatch(self._engine, ours, seen)
             if why is not None:
-                conn.execute(
-                    fleet.Q["pause"],
-                    {"backend": backend.name, "control_plane_id": self._engine.control_plane_id, "why": why},
-                )
-                bell.ring(conn, "access")
+                self._pause(conn, backend, ours, why)
             else:
                 epoch = max(ours["epoch"] if ours else 0, seen.epoch if seen else 0) + 1
                 fleet.put_claim(conn, backend.name, self._engine.control_plane_id, epoch)
         if why is not None:
             raise Paused(f"{backend.name}: {why}", hint=NEXT_STEP)
         self._write(backend, epoch, seen)
+
+    def _pause(self, conn: Conn, backend: Backend, ours: Row | None, why: str) -> None:
+        """Stop all effects there. Tokens of a database that is not the world's are void at once, and for good."""
+        if ours is None or ours["paused"] is None:
+            conn.execute(fleet.Q["new_era"])
+        fields = {"backend": backend.name, "control_plane_id": self._engine.control_plane_id, "why": why}
+        conn.execute(fleet.Q["pause"], fields)
+        bell.ring(conn, "access")
 
     def _write(self, backend: Backend, epoch: int, expected: Claim | None) -> None:
         claim = Claim(install_id=self._engine.install_id, control_plane_id=self._engine.control_plane_id, epoch=epoch)

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
+from gpudev_sdk.domain.gpu import GpuType, Node
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import ProviderError
 from gpudev_sdk.store import bell, fleet
 
+#: What looks the same is written down again only this often, as a sign that it was looked at.
+SIGN = 120.0
+
 log = structlog.get_logger()
+_Seen = tuple[tuple[GpuType, ...], tuple[Node, ...]]
 
 
-def take_inventory(engine: Engine) -> None:
-    """Look at all backends once."""
-    for backend in engine.backends.values():
-        _look_at(engine, backend)
+class Inventory:
+    """One process's looks. A look that finds what the last one found touches no table."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._last: dict[str, tuple[_Seen | str, float]] = {}
 
-def _look_at(engine: Engine, backend: Backend) -> None:
-    try:
-        kinds, nodes = backend.compute.gpu_types(), backend.compute.nodes()
-    except ProviderError as error:
-        log.warning("backend cannot be seen", backend=backend.name, reason=error.message)
-        with engine.store.transaction() as conn:
-            fleet.note_trouble(conn, backend.name, error.message)
-        return
-    with engine.store.transaction() as conn:
-        if fleet.note_inventory(conn, backend.name, kinds, nodes):
-            bell.want_plan(conn)
+    def take(self) -> None:
+        """Look at all backends once."""
+        for backend in self._engine.backends.values():
+            try:
+                seen: _Seen | str = (backend.compute.gpu_types(), backend.compute.nodes())
+            except ProviderError as error:
+                log.warning("backend cannot be seen", backend=backend.name, reason=error.message)
+                seen = error.message
+            self._note(backend, seen)
+
+    def _note(self, backend: Backend, seen: _Seen | str) -> None:
+        before = self._last.get(backend.name)
+        if before is not None and before[0] == seen and time.monotonic() - before[1] < SIGN:
+            return
+        with self._engine.store.transaction() as conn:
+            if isinstance(seen, str):
+                fleet.note_trouble(conn, backend.name, seen)
+            elif fleet.note_inventory(conn, backend.name, *seen):
+                bell.want_plan(conn)
+        self._last[backend.name] = (seen, time.monotonic())

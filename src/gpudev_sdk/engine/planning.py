@@ -38,6 +38,16 @@ def run_planner(engine: Engine, actor: str) -> int:
         started += done
 
 
+def next_plan(engine: Engine) -> float | None:
+    """Return in how many seconds the clock alone would change the plan, or None."""
+    with engine.store.transaction() as conn:
+        counter = conn.execute(fleet.Q["planner"]).fetchone()
+    assert counter is not None  # inserted by the migration
+    if counter["wake_at"] is None:
+        return None
+    return max(0.0, float((counter["wake_at"] - counter["now"]).total_seconds()))
+
+
 def _plan_once(conn: Conn, limits: Limits, actor: str, wanted: int) -> int:
     seen = fleet.read(conn)
     question = ask(seen, limits)

@@ -50,15 +50,15 @@ class Processor:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`; an unexpected error is logged, and the row is tried again later."""
+        rung = True
         while not stop.is_set():
             try:
-                busy = self.work_once()
+                busy = self.work_once() if rung else self.sweep()
             except Unavailable as error:
                 log.warning("database unavailable", worker=self.name, reason=error.message)
                 stop.wait(1.0)
                 continue
-            if not busy:
-                self.alarm.wait(stop, SWEEP)
+            rung = busy or self.alarm.wait(stop, SWEEP)
 
     def work_once(self) -> bool:
         """Handle one message, or the rows whose time has come; return whether there was anything."""
@@ -77,20 +77,13 @@ class Processor:
     def sweep(self) -> bool:
         """Handle rows whose time has come without a message; set the alarm for the next."""
         with self.engine.store.transaction() as conn:
-            due = [("reservation", row["id"]) for row in conn.execute(Q["due"], {"limit": 20})]
-            due += [("disk", row["id"]) for row in conn.execute(disks.Q["due_disks"], {"limit": 20})]
-            if not due:
-                self._set_alarm(
-                    conn.execute(Q["next_due"]).fetchone(), conn.execute(disks.Q["next_due_disk"]).fetchone()
-                )
-        for kind, row_id in due:
-            self.handle(kind, row_id)
+            coming = conn.execute(Q["coming"]).fetchall()
+        due = [row for row in coming if row["delay"] <= dt.timedelta()]
+        for row in due:
+            self.handle(row["kind"], row["id"])
+        if not due and coming:
+            self.alarm.set_in(coming[0]["delay"].total_seconds())
         return bool(due)
-
-    def _set_alarm(self, *rows: dict[str, dt.timedelta | None] | None) -> None:
-        delays = [row["delay"].total_seconds() for row in rows if row is not None and row["delay"] is not None]
-        if delays:
-            self.alarm.set_in(max(0.0, min(delays)))
 
     def handle(self, kind: str, row_id: uuid.UUID) -> None:
         """Work on one row until it rests. The one boundary at which any error is caught: it is logged and tried again."""
@@ -122,9 +115,8 @@ class Processor:
                     return
                 renewed = time.monotonic()
             step = decide(seen.row, seen.world, self.engine.limits)
-            if not isinstance(step, Rest):
-                step = self._act(seen, step)
-            if step is not None and self._rest(seen.row, step, epoch):
+            rest = step if isinstance(step, Rest) else self._act(seen, step)
+            if rest is not None and self._rest(seen.row, rest, epoch):
                 return
 
     def _act(self, seen: Look, step: Step) -> Rest | None:

@@ -20,12 +20,10 @@ class Serving:
         self._last: float | None = None
 
     def sweep(self) -> float | None:
-        """Count, and wake what is at its end; return in how many seconds the next end comes, None if there is none."""
+        """Count; return in how many seconds the next end comes (below zero if one is overdue), None if there is none."""
         now = time.monotonic()
         since = 0.0 if self._last is None else now - self._last
         with self._engine.store.transaction() as conn:
-            conn.execute(Q["serve"], {"since": since})
-            conn.execute(Q["wake_ending"])
-            row = conn.execute(Q["active_ends"]).fetchone()
+            row = conn.execute(Q["serve"], {"since": since}).fetchone()
         self._last = now
-        return None if row is None or row["delay"] is None else float(row["delay"].total_seconds())
+        return None if row is None or row["coming"] is None else float(row["coming"].total_seconds())

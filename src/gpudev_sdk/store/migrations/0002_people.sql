@@ -1,7 +1,7 @@
 -- People, their keys and tokens, and what this install is.
 
 CREATE TABLE install (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    sole boolean PRIMARY KEY DEFAULT true CHECK (sole),
     id uuid NOT NULL,
     -- Raised by `admin adopt`: every token and nonce of an earlier era is void for good.
     era bigint NOT NULL DEFAULT 1,

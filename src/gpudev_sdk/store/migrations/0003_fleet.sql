@@ -33,7 +33,7 @@ CREATE TABLE inventory (
 );
 
 CREATE TABLE served (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    sole boolean PRIMARY KEY DEFAULT true CHECK (sole),
     seconds double precision NOT NULL DEFAULT 0,
     -- Counted up when a sweep came too late to have served the time between.
     gaps bigint NOT NULL DEFAULT 0,

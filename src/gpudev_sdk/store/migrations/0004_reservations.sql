@@ -1,4 +1,4 @@
--- Reservations and disks. State, generation, uniqueness, one writer per disk and slot holding are constraints here.
+-- Reservations and disks. Uniqueness, one writer per disk and one holder per slot are constraints here; laws follow in 0005.
 
 CREATE TABLE disk (
     id uuid PRIMARY KEY,
@@ -125,7 +125,8 @@ CREATE TABLE reservation (
     UNIQUE (owner_id, idempotency_key),
     CHECK (state NOT IN ('preparing', 'active') OR (backend IS NOT NULL AND node IS NOT NULL)),
     CHECK (state <> 'active' OR (started_at IS NOT NULL AND expires_at IS NOT NULL)),
-    CHECK (expires_at IS NULL OR expires_at = started_at + granted),
+    -- In seconds, so that no session's time zone has a say in how long a day is.
+    CHECK (expires_at IS NULL OR extract(epoch FROM expires_at - started_at) = extract(epoch FROM granted)),
     CHECK ((state = 'ended') = (ended_at IS NOT NULL)),
     CHECK (state <> 'ended' OR end_reason IS NOT NULL),
     CHECK (state IN ('stopping', 'ended') OR end_reason IS NULL),
@@ -208,7 +209,7 @@ CREATE TABLE plan (
     made_at timestamptz NOT NULL
 );
 CREATE TABLE planner (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    sole boolean PRIMARY KEY DEFAULT true CHECK (sole),
     -- Raised by whatever could change the plan; `planned` follows it.
     wanted bigint NOT NULL DEFAULT 1,
     planned bigint NOT NULL DEFAULT 0,
@@ -217,83 +218,3 @@ CREATE TABLE planner (
     wake_at timestamptz
 );
 INSERT INTO planner DEFAULT VALUES;
-
-CREATE FUNCTION reservation_moves() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF OLD.state = 'ended' THEN
-        RAISE EXCEPTION 'an ended reservation never changes' USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (
-        ('queued', 'preparing'), ('queued', 'stopping'), ('preparing', 'active'), ('preparing', 'stopping'),
-        ('active', 'stopping'), ('stopping', 'queued'), ('stopping', 'ended')) THEN
-        RAISE EXCEPTION 'no move from % to %', OLD.state, NEW.state USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF NEW.state <> OLD.state AND NEW.generation <> OLD.generation + 1 THEN
-        RAISE EXCEPTION 'a move raises the generation by one' USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF NEW.generation NOT IN (OLD.generation, OLD.generation + 1) OR NEW.seq <> OLD.seq
-       OR NEW.request <> OLD.request OR NEW.owner_id <> OLD.owner_id OR NEW.lease_epoch < OLD.lease_epoch THEN
-        RAISE EXCEPTION 'seq, request and owner stay, generation and epoch only rise' USING ERRCODE = 'restrict_violation';
-    END IF;
-    IF OLD.end_reason IS NOT NULL AND NEW.end_reason IS DISTINCT FROM OLD.end_reason THEN
-        RAISE EXCEPTION 'the reason of an end is decided once' USING ERRCODE = 'restrict_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER reservation_moves BEFORE UPDATE ON reservation FOR EACH ROW EXECUTE FUNCTION reservation_moves();
-
-CREATE FUNCTION gpudev_never_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'rows of % are never deleted', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER reservation_never_deleted BEFORE DELETE OR TRUNCATE ON reservation
-    FOR EACH STATEMENT EXECUTE FUNCTION gpudev_never_deleted();
-CREATE TRIGGER disk_never_deleted BEFORE DELETE OR TRUNCATE ON disk
-    FOR EACH STATEMENT EXECUTE FUNCTION gpudev_never_deleted();
-
--- At commit: a preparing or active reservation holds exactly its slots and its disk; a queued or ended one holds nothing.
-CREATE FUNCTION reservation_holdings(wanted uuid) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    r record;
-    held int;
-    leases int;
-BEGIN
-    SELECT state, slots_needed, disk_id, gone_at, disk_released_at INTO r FROM reservation WHERE id = wanted;
-    SELECT count(*) INTO held FROM gpu_slot WHERE reservation_id = wanted;
-    SELECT count(*) INTO leases FROM disk_lease WHERE reservation_id = wanted AND released_at IS NULL;
-    IF (r.state IN ('preparing', 'active') AND held <> r.slots_needed)
-       OR (r.state IN ('queued', 'ended') AND held <> 0)
-       OR (r.state = 'stopping' AND held NOT IN (0, r.slots_needed))
-       OR (r.state = 'stopping' AND r.gone_at IS NULL AND held = 0 AND EXISTS (
-               SELECT FROM reservation WHERE id = wanted AND launch_intended_at IS NOT NULL)) THEN
-        RAISE EXCEPTION 'reservation % is % and holds % of % slots', wanted, r.state, held, r.slots_needed
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    IF leases <> (CASE WHEN r.disk_id IS NOT NULL AND r.state IN ('preparing', 'active') THEN 1
-                       WHEN r.state = 'stopping' THEN leases ELSE 0 END) THEN
-        RAISE EXCEPTION 'reservation % is % and holds % disks', wanted, r.state, leases
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-END $$;
-CREATE FUNCTION reservation_holdings_of_row() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM reservation_holdings(NEW.id);
-    RETURN NULL;
-END $$;
-CREATE FUNCTION reservation_holdings_of_part() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF OLD.reservation_id IS NOT NULL THEN
-        PERFORM reservation_holdings(OLD.reservation_id);
-    END IF;
-    IF NEW.reservation_id IS NOT NULL AND NEW.reservation_id IS DISTINCT FROM OLD.reservation_id THEN
-        PERFORM reservation_holdings(NEW.reservation_id);
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE CONSTRAINT TRIGGER reservation_holds AFTER UPDATE OF state ON reservation
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION reservation_holdings_of_row();
-CREATE CONSTRAINT TRIGGER gpu_slot_held AFTER UPDATE OF reservation_id ON gpu_slot
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN (OLD.reservation_id IS DISTINCT FROM NEW.reservation_id) EXECUTE FUNCTION reservation_holdings_of_part();
-CREATE CONSTRAINT TRIGGER disk_leased AFTER UPDATE OF released_at ON disk_lease
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION reservation_holdings_of_part();

@@ -145,15 +145,6 @@ WHERE id = %(id)s AND lease_epoch = %(epoch)s
 -- Have a disk looked at now.
 UPDATE disk SET wake_at = gpudev_now() WHERE id = %(id)s
 
--- name: due_disks
--- Disks whose time has come.
-SELECT id FROM disk WHERE wake_at <= gpudev_now() AND (lease_until IS NULL OR lease_until < gpudev_now())
-ORDER BY wake_at LIMIT %(limit)s
-
--- name: next_due_disk
--- When the next disk's time comes.
-SELECT min(GREATEST(wake_at, COALESCE(lease_until, wake_at))) - gpudev_now() AS delay FROM disk WHERE wake_at IS NOT NULL
-
 -- name: attend_disk
 -- Flag a disk for a person's attention.
 UPDATE disk SET needs_attention = %(why)s WHERE id = %(id)s

@@ -71,16 +71,14 @@ WHERE id = %(id)s AND lease_epoch = %(epoch)s AND generation = %(generation)s
 -- Let go of a row that somebody else edits or that ended; the sweep finds it if it needs more.
 UPDATE reservation SET lease_holder = NULL, lease_until = NULL WHERE id = %(id)s AND lease_epoch = %(epoch)s AND state <> 'ended'
 
--- name: due
--- Rows whose time has come and that nobody works on.
-SELECT id FROM reservation
-WHERE state <> 'ended' AND wake_at <= gpudev_now() AND (lease_until IS NULL OR lease_until < gpudev_now())
-ORDER BY wake_at LIMIT %(limit)s
-
--- name: next_due
--- When the next row's time comes; those at work are counted by the end of their lease.
-SELECT min(GREATEST(wake_at, COALESCE(lease_until, wake_at))) - gpudev_now() AS delay FROM reservation
-WHERE state <> 'ended' AND wake_at IS NOT NULL
+-- name: coming
+-- Rows whose time has come or comes next; those at work are counted by the end of their lease.
+(SELECT 'reservation' AS kind, id, GREATEST(wake_at, COALESCE(lease_until, wake_at)) - gpudev_now() AS delay
+ FROM reservation WHERE state <> 'ended' AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 40)
+UNION ALL
+(SELECT 'disk', id, GREATEST(wake_at, COALESCE(lease_until, wake_at)) - gpudev_now()
+ FROM disk WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 20)
+ORDER BY delay LIMIT 40
 
 -- name: live_count
 -- What one person has now, in line or running.
@@ -89,12 +87,14 @@ WHERE owner_id = %(owner_id)s AND state <> 'ended'
 
 -- name: live_names
 -- Names that one person's boxes have now.
-SELECT name FROM reservation WHERE owner_id = %(owner_id)s AND state IN ('queued', 'preparing', 'active')
+SELECT name FROM reservation
+WHERE owner_id = %(owner_id)s AND state IN ('queued', 'preparing', 'active') AND cancel_requested_at IS NULL
 
 -- name: disk_user
 -- The reservation that has a disk or waits for it, if one does.
-SELECT id, name, state FROM reservation WHERE disk_id = %(disk_id)s AND state <> 'ended'
-ORDER BY (state = 'stopping'), seq LIMIT 1
+SELECT id, name, CASE WHEN cancel_requested_at IS NULL THEN state ELSE 'stopping' END AS state
+FROM reservation WHERE disk_id = %(disk_id)s AND state <> 'ended'
+ORDER BY (state = 'stopping' OR cancel_requested_at IS NOT NULL), seq LIMIT 1
 
 -- name: put_secret
 -- Keep a secret value until the reservation ends.
@@ -122,10 +122,6 @@ SELECT threshold, gaps FROM warning WHERE reservation_id = %(id)s AND expires_at
 INSERT INTO warning (reservation_id, threshold, expires_at, gaps)
 VALUES (%(id)s, %(threshold)s, %(expires_at)s, %(gaps)s) ON CONFLICT DO NOTHING
 
--- name: active_ends
--- When the next active reservation's time is up.
-SELECT min(expires_at) - gpudev_now() AS delay FROM reservation WHERE state = 'active'
-
 -- name: served
 -- How long this control plane was awake.
 SELECT seconds, gaps, updated_at FROM served
@@ -137,29 +133,28 @@ UPDATE served SET
                        THEN 1 ELSE 0 END,
     seconds = seconds + LEAST(GREATEST(%(since)s, 0), GREATEST(extract(epoch FROM gpudev_now() - updated_at), 0), 30),
     updated_at = gpudev_now()
-RETURNING seconds, gaps
-
--- name: wake_ending
--- Let every active reservation near or past its end be looked at again.
-UPDATE reservation SET wake_at = gpudev_now() WHERE state = 'active' AND expires_at <= gpudev_now() + interval '1 s'
-AND wake_at > gpudev_now()
+RETURNING seconds, gaps, (SELECT min(expires_at) - gpudev_now() FROM reservation WHERE state = 'active') AS coming
 
 -- name: live_servers
 -- Every attempt that may have something outside.
 SELECT id, attempt, state FROM reservation WHERE backend = %(backend)s AND state IN ('preparing', 'active', 'stopping')
 
 -- name: access_rows
--- The boxes one person may reach: name, owner and endpoint.
+-- The active box that a name means to one person: their own, or another's that they may reach. For now that is only one's own.
 SELECT r.id, r.name, u.name AS owner, r.endpoint FROM reservation r JOIN app_user u ON u.id = r.owner_id
-WHERE r.state = 'active' AND r.owner_id = %(user_id)s AND r.name = %(name)s
+WHERE r.state = 'active' AND r.owner_id = %(user_id)s AND r.name = %(name)s AND r.endpoint IS NOT NULL
+  AND (%(owner)s::text IS NULL OR u.name = %(owner)s)
 
--- name: may_reach
--- Whether a person, by one of their live keys, may still reach a box.
-SELECT EXISTS (
-    SELECT FROM reservation r JOIN app_user u ON u.id = %(user_id)s AND u.disabled_at IS NULL
-    JOIN user_key k ON k.user_id = u.id AND k.fingerprint = %(fingerprint)s AND k.removed_at IS NULL
-    WHERE r.id = %(reservation_id)s AND r.state = 'active' AND r.owner_id = u.id AND r.cancel_requested_at IS NULL
-) AS may
+-- name: still_held
+-- Which of these (person, key, box) are still allowed; without a box: whether the person may be connected by that key.
+SELECT h.user_id, h.fingerprint, h.reservation_id
+FROM unnest(%(user_ids)s::uuid[], %(fingerprints)s::text[], %(reservation_ids)s::uuid[])
+    AS h (user_id, fingerprint, reservation_id)
+JOIN app_user u ON u.id = h.user_id AND u.disabled_at IS NULL
+JOIN user_key k ON k.user_id = u.id AND k.fingerprint = h.fingerprint AND k.removed_at IS NULL
+LEFT JOIN reservation r ON r.id = h.reservation_id AND r.owner_id = u.id AND r.state = 'active'
+    AND r.cancel_requested_at IS NULL
+WHERE h.reservation_id IS NULL OR r.id IS NOT NULL
 
 -- name: rest_after_trouble
 -- Let go of a row after an error, to be tried again later.

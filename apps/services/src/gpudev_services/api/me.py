@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from gpudev_sdk.ssh.login import check_challenge, issue_challenge
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 
 from gpudev_sdk.domain.user import Challenge, Credentials
 from gpudev_sdk.engine.accounts import add_key
 from gpudev_sdk.errors import NotFound, NotSignedIn
+from gpudev_sdk.ssh.login import check_challenge, issue_challenge
 from gpudev_sdk.store import bell, people
 from gpudev_sdk.store.reservations import Q, scalar
 from gpudev_sdk.store.rows import Row, user_from_row

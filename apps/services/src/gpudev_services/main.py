@@ -1,0 +1,133 @@
+"""The command line of the services; `gpudev up` and `gpudev down` come here too."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+from gpudev_sdk.errors import EXIT_STATUS, GpudevError
+
+COMMANDS = ("up", "down", "restore", "processor", "migrate")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gpudev-services", description="The services of gpudev.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = _command(commands, "up", "everything in one process, on this machine")
+    up.add_argument("--config", type=pathlib.Path, metavar="FILE", help="configuration (default: DATA/config.toml)")
+    up.add_argument("--listen", metavar="HOST:PORT", help="let other machines in, over TLS")
+    up.add_argument("--detach", action="store_true", help="go on in the background")
+    up.add_argument("--log-to", type=pathlib.Path, help=argparse.SUPPRESS)
+    down = _command(commands, "down", "end the up of a folder; boxes go on")
+    down.add_argument("--force", action="store_true", help="also while others have boxes here")
+    restore = _command(commands, "restore", "put the database back from a backup, while gpudev is down")
+    restore.add_argument("file", type=pathlib.Path, help="what `gpudev admin backup` wrote")
+    processor = _command(commands, "processor", "more workers for an up that runs, in a process of their own")
+    processor.add_argument("--config", type=pathlib.Path, metavar="FILE")
+    migrate = commands.add_parser("migrate", help="bring a database up to this version")
+    migrate.add_argument("--dsn-file", type=pathlib.Path, required=True, help="a file with the connection string")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
+) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=about, description=about)
+    made.add_argument("--data", type=pathlib.Path, default=None, help="the install's folder (default: $GPUDEV_DATA)")
+    return made
+
+
+def data_root(given: pathlib.Path | None) -> pathlib.Path:
+    """Return the install's folder: what was given, $GPUDEV_DATA, or the user's own."""
+    if given is not None:
+        return given.expanduser().absolute()
+    if os.environ.get("GPUDEV_DATA"):
+        return pathlib.Path(os.environ["GPUDEV_DATA"]).expanduser().absolute()
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return pathlib.Path(base).expanduser().absolute() / "gpudev"
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from gpudev_services import logs
+    from gpudev_services.up import detach, front, life, report
+    from gpudev_services.up.folder import DataFolder
+
+    folder = DataFolder(data_root(arguments.data))
+    if arguments.detach:
+        passed = ["--config", str(arguments.config.absolute())] if arguments.config else []
+        return detach.detach(folder, passed + (["--listen", arguments.listen] if arguments.listen else []))
+    configuration = life.read_configuration(folder, arguments.config, arguments.listen)
+    if arguments.log_to is None:
+        logs.to_terminal()
+    else:
+        logs.to_file(arguments.log_to)
+
+    def ready(back: life.Back, doors: front.Front) -> None:
+        report.say(back, doors)
+        if arguments.log_to is not None:
+            logs.leave_terminal(arguments.log_to)
+
+    life.run(folder, configuration, ready)
+    return 0
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    from gpudev_services.up.down import down
+    from gpudev_services.up.folder import DataFolder
+
+    folder = DataFolder(data_root(arguments.data))
+    down(folder, force=arguments.force)
+    print(f"gpudev is down in {folder.root}; its boxes go on and are found again by the next up")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from gpudev_services.up.folder import DataFolder
+    from gpudev_services.up.restore import restore
+
+    print(restore(DataFolder(data_root(arguments.data)), arguments.file.absolute()))
+    return 0
+
+
+def _processor(arguments: argparse.Namespace) -> int:
+    from gpudev_services import logs
+    from gpudev_services.processor import run
+    from gpudev_services.up.folder import DataFolder
+
+    logs.to_terminal()
+    run(DataFolder(data_root(arguments.data)), arguments.config)
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    from gpudev_sdk.store.migrate import migrate
+
+    applied = migrate(arguments.dsn_file.read_text(encoding="utf-8").strip())
+    print("\n".join(applied) or "nothing to do")
+    return 0
+
+
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "restore": _restore,
+    "processor": _processor,
+    "migrate": _migrate,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; an error of ours is at most three lines, the last of which says what to do next."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _RUN[arguments.command](arguments)
+    except GpudevError as error:
+        print(f"gpudev: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return EXIT_STATUS.get(error.code, 1)
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,3 @@
+"""`gpudev up`: everything in one process, on one machine."""
+
+from __future__ import annotations

@@ -1,0 +1,117 @@
+"""Opens the doors of one machine: the desk behind them, the API's sockets, and the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import attrs
+import structlog
+
+from gpudev_sdk.ssh.audience import audience
+from gpudev_sdk.store.bell import Ring
+from gpudev_sdk.wire.views import GatewayView
+from gpudev_services.api.app import create_app
+from gpudev_services.api.desk import Desk
+from gpudev_services.api.hub import Hub
+from gpudev_services.gateway import Gateway, GatewaySettings, StoreAccess
+from gpudev_services.tls import Certificates, ensure_certificates
+from gpudev_services.up import build
+from gpudev_services.up.doors import ApiDoors, address, local_socket, wide_socket
+from gpudev_services.up.powers import Powers
+
+if TYPE_CHECKING:
+    from gpudev_services.up.life import Back
+
+log = structlog.get_logger()
+
+
+@attrs.frozen(kw_only=True)
+class Front:
+    """The open doors."""
+
+    doors: ApiDoors
+    gateway: Gateway
+    #: What another machine's person types, or None when only this machine is served.
+    login_line: str | None
+    local: str
+    loop: asyncio.AbstractEventLoop
+
+    def rung(self, ring: Ring) -> None:
+        """Have the gateway look again at what is open, when access may have changed. Called from any thread."""
+        if ring.kind in ("access", "reservation") and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.gateway.recheck)
+
+    async def close(self) -> None:
+        """Close all doors."""
+        await self.doors.close()
+        await self.gateway.stop()
+
+
+async def open_front(back: Back, hub: Hub, powers: Powers) -> Front:
+    """Open them; raise ConfigError where an address cannot be had."""
+    settings = back.configuration.settings
+    wide = _wide(back) if settings.listen else None
+    gateway = await _open_gateway(back)
+    desk = _desk(back, hub, powers, _view(back, gateway), wide)
+    doors = ApiDoors(create_app(desk))
+    path = back.folder.socket_path()
+    doors.open_local(local_socket(path))
+    if wide is not None:
+        doors.open_wide(wide_socket(settings.listen), wide)
+    await doors.ready()
+    login_line = None if wide is None else f"gpudev login {origins(back)[0]}#sha256={wide.pin}"
+    loop = asyncio.get_running_loop()
+    return Front(doors=doors, gateway=gateway, login_line=login_line, local=str(path), loop=loop)
+
+
+def names(back: Back) -> list[str]:
+    """Return the names by which other machines dial this one."""
+    host, _ = address(back.configuration.settings.listen, "listen")
+    given = list(back.configuration.settings.names)
+    return given or ([host] if host not in ("0.0.0.0", "::") else [build.host_name()])
+
+
+def origins(back: Back) -> list[str]:
+    """Return the origins that clients may have dialled."""
+    _, port = address(back.configuration.settings.listen, "listen")
+    return [f"https://{f'[{name}]' if ':' in name else name}:{port}" for name in names(back)]
+
+
+def _wide(back: Back) -> Certificates:
+    return ensure_certificates(back.folder.tls, names(back))
+
+
+async def _open_gateway(back: Back) -> Gateway:
+    host, port = address(back.configuration.settings.gateway, "gateway")
+    settings = GatewaySettings(
+        host=host, port=port, host_key=back.parts.host_ca.gateway_key(), install=back.configuration.settings.name
+    )
+    gateway = Gateway(settings, StoreAccess(back.api_engine.store))
+    await gateway.start()
+    return gateway
+
+
+def _view(back: Back, gateway: Gateway) -> GatewayView:
+    authority = back.parts.host_ca
+    return GatewayView(
+        port=gateway.port, host=None, host_key=authority.gateway_public_line, host_ca=authority.public_line
+    )
+
+
+def _desk(back: Back, hub: Hub, powers: Powers, gateway: GatewayView, wide: Certificates | None) -> Desk:
+    logins, _ = build.logins(back.configuration, back.parts.install_id, back.folder)
+    audiences = frozenset() if wide is None else frozenset(audience(origin, wide.pin) for origin in origins(back))
+    return Desk(
+        engine=back.api_engine,
+        doctor_engine=back.engine,
+        hub=hub,
+        name=back.configuration.settings.name,
+        nonce_secret=back.folder.nonce_secret(),
+        logins=logins,
+        audiences=audiences,
+        gateway=gateway,
+        operator=back.operator,
+        ca_pem=None if wide is None else wide.ca_pem,
+        admin=powers.as_admin(),
+    )

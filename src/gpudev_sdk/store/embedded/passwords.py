@@ -1,0 +1,41 @@
+"""The roles' passwords: made here, kept in 0600 passfiles, so that no DSN, argument or log holds one."""
+
+from __future__ import annotations
+
+import pathlib
+import secrets
+
+from psycopg.conninfo import make_conninfo
+
+from gpudev_sdk.errors import StoreError
+from gpudev_sdk.store import roles
+from gpudev_sdk.store.embedded.layout import PORT, Layout, write_private
+
+SUPERUSER = "postgres"
+LOGINS = (SUPERUSER, *roles.ROLES)
+
+
+def ensure(layout: Layout) -> None:
+    """Make the passwords that are missing."""
+    for role in LOGINS:
+        if not _file(layout, role).exists():
+            write_private(_file(layout, role), f"*:*:*:{role}:{secrets.token_urlsafe(32)}\n")
+
+
+def read(layout: Layout, role: str) -> str:
+    """Return a role's password."""
+    return _file(layout, role).read_text(encoding="ascii").strip().rsplit(":", 1)[1]
+
+
+def _file(layout: Layout, role: str) -> pathlib.Path:
+    return layout.passwords / role
+
+
+def dsn(layout: Layout, role: str, database: str) -> str:
+    """Return how a role connects; the password is named by its file. Raises StoreError if there is none."""
+    if role not in LOGINS:
+        raise StoreError(f"the embedded database has no role {role!r}")
+    if not _file(layout, role).exists():
+        raise StoreError(f"there is no database in {layout.folder} yet", hint="Start gpudev once: gpudev up.")
+    place = {"host": str(layout.socket_folder()), "port": PORT, "user": role, "dbname": database}
+    return make_conninfo(**place, passfile=str(_file(layout, role)))

@@ -1,0 +1,159 @@
+"""Brings a database to the schema this code knows: numbered SQL files, then PGMQ, then the grants.
+
+Any number of processes may start together: each step is one transaction under one advisory lock and looks again at what is
+done, so each is done once, and a process that dies at any statement leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.resources
+import re
+from collections.abc import Callable, Iterator
+
+import attrs
+import psycopg
+from psycopg.rows import dict_row
+
+from gpudev_sdk import fault
+from gpudev_sdk.errors import StoreError, Unavailable
+from gpudev_sdk.store import bell, grants, pgmq
+from gpudev_sdk.store.pool import session_dsn
+from gpudev_sdk.store.rows import Conn, Row
+
+LOCK = 7205758
+_FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+#: A migration may take long and waits for others to finish theirs; services keep their short times.
+_PATIENT = {"statement_timeout": "0", "lock_timeout": "60s", "idle_in_transaction_session_timeout": "0"}
+
+
+@attrs.frozen(kw_only=True)
+class Migration:
+    """One numbered file."""
+
+    number: int
+    name: str
+    text: bytes = attrs.field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest that is recorded when the migration is applied."""
+        return hashlib.sha256(self.text).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """Return every migration this code knows, in order; numbers run from 1 without a gap."""
+    folder = importlib.resources.files("gpudev_sdk.store") / "migrations"
+    found = [
+        Migration(number=int(match[1]), name=file.name.removesuffix(".sql"), text=file.read_bytes())
+        for file in folder.iterdir()
+        if (match := _FILE.match(file.name))
+    ]
+    found.sort(key=lambda one: one.number)
+    if [one.number for one in found] != list(range(1, len(found) + 1)):
+        raise StoreError("the migrations are not numbered from 1 without a gap")
+    return found
+
+
+#: The newest schema this code knows.
+SCHEMA = len(migrations())
+
+
+def migrate(dsn: str) -> list[str]:
+    """Apply what is missing, as the schema's owner; return the names of the migrations applied by this call.
+
+    Raises StoreError for a database that is newer than this code or whose recorded migrations differ from this code's,
+    before anything is changed; Unavailable when the database is away.
+    """
+    with _connection(dsn, _PATIENT) as conn:
+        applied = []
+        for one in migrations():
+            if _locked(conn, lambda conn, one=one: _apply(conn, one)):  # type: ignore[misc]
+                applied.append(one.name)
+            fault.point("migrate:step")
+        _locked(conn, _install_queue)
+        _locked(conn, grants.apply)
+        return applied
+
+
+@contextlib.contextmanager
+def _connection(dsn: str, settings: dict[str, str] | None = None) -> Iterator[Conn]:
+    try:
+        with psycopg.Connection[Row].connect(
+            session_dsn(dsn, settings), row_factory=dict_row, autocommit=True
+        ) as conn:
+            yield conn
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise Unavailable(f"the database cannot answer now: {str(error).strip()}") from error
+
+
+def _locked(conn: Conn, step: Callable[[Conn], bool]) -> bool:
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        return step(conn)
+
+
+def _recorded(conn: Conn) -> dict[int, Row]:
+    there = conn.execute("SELECT to_regclass('public.schema_migration') IS NOT NULL AS there").fetchone()
+    if there is None or not there["there"]:
+        return {}
+    rows = conn.execute("SELECT number, name, sha256 FROM public.schema_migration ORDER BY number").fetchall()
+    return {row["number"]: row for row in rows}
+
+
+def _apply(conn: Conn, one: Migration) -> bool:
+    recorded = _recorded(conn)
+    _check(recorded)
+    if one.number in recorded:
+        return False
+    conn.execute(one.text)
+    conn.execute(
+        "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)", (one.number, one.name, one.sha256)
+    )
+    return True
+
+
+def _check(recorded: dict[int, Row]) -> None:
+    """Refuse a history that is not a beginning of this code's."""
+    known = {one.number: one for one in migrations()}
+    newest = max(recorded, default=0)
+    if newest > SCHEMA:
+        raise StoreError(
+            f"the database has schema {newest}, and this gpudev knows {SCHEMA} at most",
+            hint="Upgrade gpudev to the version that migrated it, or restore the dump made before.",
+        )
+    for number, row in recorded.items():
+        if row["sha256"] != known[number].sha256:
+            raise StoreError(
+                f"migration {row['name']} was applied in another form than this gpudev has it",
+                hint="This database was made by a different build of gpudev; use that one, or restore a dump.",
+            )
+
+
+def _install_queue(conn: Conn) -> bool:
+    noted = conn.execute("SELECT version FROM schema_note WHERE what = 'pgmq'").fetchone()
+    if noted is None:
+        version = pgmq.install(conn)
+        conn.execute("INSERT INTO schema_note (what, version) VALUES ('pgmq', %s)", (version,))
+    pgmq.ensure_queue(conn, bell.QUEUE)
+    return noted is None
+
+
+def schema_of(dsn: str) -> int:
+    """Return the number of the newest migration applied to a database; 0 for an empty one."""
+    with _connection(dsn) as conn:
+        return max(_recorded(conn), default=0)
+
+
+def check_schema(dsn: str) -> None:
+    """Raise StoreError, with the next step, unless the database has exactly the schema this code knows."""
+    with _connection(dsn) as conn:
+        recorded = _recorded(conn)
+    _check(recorded)
+    newest = max(recorded, default=0)
+    if newest < SCHEMA:
+        raise StoreError(
+            f"the database has schema {newest}, and this gpudev needs {SCHEMA}",
+            hint="Bring it up to date: gpudev-services migrate.",
+        )

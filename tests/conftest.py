@@ -1,0 +1,16 @@
+"""What every test has: fixtures by topic from `fix_*.py` beside this file, and no setting of whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+_HERE = pathlib.Path(__file__).parent
+if str(_HERE) not in sys.path:
+    sys.path.insert(0, str(_HERE))
+
+pytest_plugins = sorted(path.stem for path in _HERE.glob("fix_*.py"))
+
+for _name in [name for name in os.environ if name.startswith("GPUDEV_")]:
+    del os.environ[_name]

@@ -1,0 +1,132 @@
+"""The order of a teardown: the server gone, GPUs freed, the disk detached, its snapshot complete, the disk released, the end."""
+
+from __future__ import annotations
+
+import uuid
+
+import attrs
+
+from gpudev_sdk.domain.disk import SnapshotSighting, SnapshotState, VolumeSighting
+from gpudev_sdk.domain.reservation import EndReason, Reservation, State
+from gpudev_sdk.engine.decide import SNAPSHOT_TRIES, decide
+from gpudev_sdk.engine.steps import (
+    BeginSnapshot,
+    MarkDetached,
+    MarkGone,
+    Move,
+    NoteSnapshot,
+    ReleaseDisk,
+    Rest,
+    SkipSnapshot,
+    Terminate,
+)
+from gpudev_sdk.engine.world import EndSnapshot
+from tests.unit.engine.make import ABSENT, LIMITS, NOW, UNKNOWN, ready, row, world
+
+DISK, VOLUME, SNAPSHOT = (uuid.UUID(int=number) for number in (21, 22, 23))
+
+
+def stopping(**fields: object) -> Reservation:
+    made = row(State.STOPPING, end_reason=EndReason.CANCELLED, launch_intended_at=NOW, disk_id=DISK, volume_id=VOLUME)
+    return attrs.evolve(made, **fields)  # type: ignore[arg-type]
+
+
+def volume(*attachments: str, presence: str = "present") -> VolumeSighting:
+    return VolumeSighting(volume_id=VOLUME, presence=presence, attachments=attachments)
+
+
+def snapshot(state: SnapshotState | None, seen: str | None = None, *, tries: int = 1) -> EndSnapshot:
+    sighting = None
+    if seen is not None:
+        done = SnapshotState(seen) if seen in ("pending", "completed", "error") else None
+        sighting = SnapshotSighting(snapshot_id=SNAPSHOT, presence="present" if done else seen, state=done)
+    return EndSnapshot(snapshot_id=SNAPSHOT, state=state, sighting=sighting, tries=tries)
+
+
+GONE = {"tombstoned_at": NOW, "gone_at": NOW}
+DETACHED = GONE | {"detached_at": NOW}
+BEGUN = DETACHED | {"end_snapshot_id": SNAPSHOT}
+
+
+def test_a_tombstone_comes_before_anything_is_believed_gone():
+    assert decide(stopping(), world(sighting=ABSENT), LIMITS) == Terminate()
+
+
+def test_what_is_still_there_is_asked_to_end_again():
+    assert decide(stopping(tombstoned_at=NOW), world(sighting=ready()), LIMITS) == Terminate()
+
+
+def test_unknown_is_never_gone():
+    assert isinstance(decide(stopping(tombstoned_at=NOW), world(sighting=UNKNOWN), LIMITS), Rest)
+
+
+def test_gone_is_seen_and_not_guessed():
+    assert decide(stopping(tombstoned_at=NOW), world(sighting=ABSENT), LIMITS) == MarkGone()
+
+
+def test_what_was_never_launched_needs_no_look():
+    never = row(State.STOPPING, end_reason=EndReason.CANCELLED)
+    assert decide(never, world(), LIMITS) == MarkGone()
+
+
+def test_no_snapshot_while_something_may_write():
+    assert isinstance(decide(stopping(**GONE), world(volume=volume("box")), LIMITS), Rest)
+
+
+def test_unknown_attachments_are_no_detachment():
+    unknown = attrs.evolve(volume(), attachments=None)
+    assert isinstance(decide(stopping(**GONE), world(volume=unknown), LIMITS), Rest)
+
+
+def test_a_volume_that_cannot_be_seen_is_no_detachment():
+    assert isinstance(decide(stopping(**GONE), world(volume=volume(presence="unknown")), LIMITS), Rest)
+
+
+def test_detached_is_recorded_first():
+    assert decide(stopping(**GONE), world(volume=volume()), LIMITS) == MarkDetached()
+
+
+def test_the_snapshot_follows_the_detach():
+    assert decide(stopping(**DETACHED), world(volume=volume()), LIMITS) == BeginSnapshot()
+
+
+def test_the_disk_stays_leased_until_the_snapshot_is_complete():
+    pending = world(volume=volume(), snapshot=snapshot(None, "pending"))
+    assert isinstance(decide(stopping(**BEGUN), pending, LIMITS), Rest)
+
+
+def test_a_complete_snapshot_is_recorded_before_the_disk_goes():
+    complete = world(volume=volume(), snapshot=snapshot(None, "completed"))
+    assert decide(stopping(**BEGUN), complete, LIMITS) == NoteSnapshot()
+
+
+def test_the_disk_is_released_when_the_snapshot_is_on_record():
+    recorded = world(volume=volume(), snapshot=snapshot(SnapshotState.COMPLETED))
+    assert decide(stopping(**BEGUN), recorded, LIMITS) == ReleaseDisk()
+
+
+def test_a_failed_snapshot_is_tried_again():
+    failed = world(volume=volume(), snapshot=snapshot(SnapshotState.ERROR))
+    assert decide(stopping(**BEGUN), failed, LIMITS) == BeginSnapshot()
+
+
+def test_after_several_failures_the_volume_is_kept_and_somebody_told():
+    failed = world(volume=volume(), snapshot=snapshot(SnapshotState.ERROR, tries=SNAPSHOT_TRIES))
+    step = decide(stopping(**BEGUN), failed, LIMITS)
+    assert isinstance(step, SkipSnapshot)
+    assert step.attend
+
+
+def test_ended_comes_last():
+    done = stopping(**BEGUN, disk_released_at=NOW, detail="cancelled")
+    assert decide(done, world(), LIMITS) == Move(State.ENDED, detail="cancelled")
+
+
+def test_an_attempt_without_a_reason_goes_back_in_line():
+    back = stopping(**BEGUN, disk_released_at=NOW, end_reason=None, detail="no room after all")
+    assert decide(back, world(), LIMITS) == Move(State.QUEUED, detail="back in line: no room after all")
+
+
+def test_a_cancel_during_the_teardown_of_an_attempt_ends_it():
+    cancelled = stopping(**BEGUN, disk_released_at=NOW, end_reason=None, cancel_requested_at=NOW)
+    assert decide(cancelled, world(), LIMITS) == Move(State.ENDED, EndReason.CANCELLED, "cancelled")
