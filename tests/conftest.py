@@ -7,10 +7,10 @@ import pathlib
 import sys
 
 _HERE = pathlib.Path(__file__).parent
-if str(_HERE) not in sys.path:
-    sys.path.insert(0, str(_HERE))
+if str(_HERE.parent) not in sys.path:
+    sys.path.insert(0, str(_HERE.parent))
 
-pytest_plugins = sorted(path.stem for path in _HERE.glob("fix_*.py"))
+pytest_plugins = [f"tests.{path.stem}" for path in sorted(_HERE.glob("fix_*.py"))]
 
 for _name in [name for name in os.environ if name.startswith("GPUDEV_")]:
     del os.environ[_name]

@@ -7,6 +7,7 @@ done, so each is done once, and a process that dies at any statement leaves noth
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.resources
 import re
@@ -69,7 +70,7 @@ def migrate(dsn: str) -> list[str]:
     with _connection(dsn, _PATIENT) as conn:
         applied = []
         for one in migrations():
-            if _locked(conn, lambda conn, one=one: _apply(conn, one)):  # type: ignore[misc]
+            if _locked(conn, functools.partial(_apply, one)):
                 applied.append(one.name)
             fault.point("migrate:step")
         _locked(conn, _install_queue)
@@ -80,9 +81,7 @@ def migrate(dsn: str) -> list[str]:
 @contextlib.contextmanager
 def _connection(dsn: str, settings: dict[str, str] | None = None) -> Iterator[Conn]:
     try:
-        with psycopg.Connection[Row].connect(
-            session_dsn(dsn, settings), row_factory=dict_row, autocommit=True
-        ) as conn:
+        with psycopg.Connection[Row].connect(session_dsn(dsn, settings), row_factory=dict_row, autocommit=True) as conn:
             yield conn
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise Unavailable(f"the database cannot answer now: {str(error).strip()}") from error
@@ -102,7 +101,7 @@ def _recorded(conn: Conn) -> dict[int, Row]:
     return {row["number"]: row for row in rows}
 
 
-def _apply(conn: Conn, one: Migration) -> bool:
+def _apply(one: Migration, conn: Conn) -> bool:
     recorded = _recorded(conn)
     _check(recorded)
     if one.number in recorded:

@@ -38,8 +38,13 @@ def session_dsn(dsn: str, settings: dict[str, str] | None = None) -> str:
     given = conninfo_to_dict(dsn)
     ours = " ".join(f"-c {name}={value}" for name, value in (_SESSION | (settings or {})).items())
     options = f"{ours} {given.pop('options', None) or ''}".strip()
-    bounds = {"connect_timeout": 3, "tcp_user_timeout": 5000, "keepalives_idle": 10, "keepalives_interval": 5}
-    return make_conninfo(**(bounds | given), options=options)
+    bounds: dict[str, str | int | None] = {
+        "connect_timeout": 3,
+        "tcp_user_timeout": 5000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+    }
+    return make_conninfo("", **(bounds | given | {"options": options}))
 
 
 def _check(conn: Conn) -> None:

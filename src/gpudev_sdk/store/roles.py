@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import psycopg
@@ -33,7 +34,7 @@ def ensure_roles(superuser_dsn: str, database: str, passwords: Mapping[str, str]
                 conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
                 for role in ROLES:
                     _ensure_role(conn, role, passwords.get(role))
-            _ensure_database(conn, database)
+            ensure_database(conn, database)
     except psycopg.OperationalError as error:
         raise Unavailable(f"the database server cannot answer now: {str(error).strip()}") from error
 
@@ -52,13 +53,13 @@ def _ensure_role(conn: psycopg.Connection, role: str, password: str | None) -> N
         conn.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(verifier)))
 
 
-def _ensure_database(conn: psycopg.Connection, database: str) -> None:
+def ensure_database(conn: psycopg.Connection, database: str) -> None:
+    """Make a database where it is missing, which only our roles may enter; the connection is a superuser's, in autocommit."""
     name = sql.Identifier(database)
     if conn.execute("SELECT FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
-        try:
+        # Another start may make it meanwhile.
+        with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             conn.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, sql.Identifier(OWNER)))
-        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            pass  # another start made it meanwhile
     conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     services = sql.SQL(", ").join(sql.Identifier(role) for role in ROLES if role != OWNER)
     conn.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, services))

@@ -24,8 +24,8 @@ def write(dsn: str, path: pathlib.Path) -> None:
         os.close(descriptor)
     temporary = pathlib.Path(name)
     try:
-        dumper = [binaries.program("pg_dump"), "--format=custom", f"--file={temporary}", f"--dbname={dsn}"]
-        binaries.run(dumper, "the backup")
+        ways = ["--format=custom", f"--file={temporary}", f"--dbname={dsn}"]
+        binaries.run([binaries.program("pg_dump"), *ways], "the backup")
         with usable(path.parent):
             temporary.rename(path)
             sync_folder(path.parent)

@@ -1,13 +1,13 @@
 """What lies where in the folder of an embedded PostgreSQL. All of it is 0700 or 0600, and nothing above it is changed.
 
-    data/            PGDATA
-    initialised      when and as what `data` was made; while it is there, `data` is never made afresh
-    passwords/ROLE   a libpq passfile for each role
-    run/             the Unix socket, unless its path were too long; then `socket-folder` says where it is
-    lock             held by whoever runs or changes this database
-    ballast          space that is given up when the filesystem is full
-    dumps/           dumps made before a migration
-    postgres.log     what the server said, bounded
+data/            PGDATA
+initialised      when and as what `data` was made; while it is there, `data` is never made afresh
+passwords/ROLE   a libpq passfile for each role
+run/             the Unix socket, unless its path were too long; then `socket-folder` says where it is
+lock             held by whoever runs or changes this database
+ballast          space that is given up when the filesystem is full
+dumps/           dumps made before a migration
+postgres.log     what the server said, bounded
 """
 
 from __future__ import annotations

@@ -37,5 +37,5 @@ def dsn(layout: Layout, role: str, database: str) -> str:
         raise StoreError(f"the embedded database has no role {role!r}")
     if not _file(layout, role).exists():
         raise StoreError(f"there is no database in {layout.folder} yet", hint="Start gpudev once: gpudev up.")
-    place = {"host": str(layout.socket_folder()), "port": PORT, "user": role, "dbname": database}
-    return make_conninfo(**place, passfile=str(_file(layout, role)))
+    passfile = str(_file(layout, role))
+    return make_conninfo(host=str(layout.socket_folder()), port=PORT, user=role, dbname=database, passfile=passfile)

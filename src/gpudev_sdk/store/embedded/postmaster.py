@@ -161,17 +161,20 @@ def find(layout: Layout) -> Postmaster | None:
 
 def same_program(server: Postmaster) -> bool:
     """Say whether a server runs the program that we would start."""
-    return os.readlink(f"/proc/{server.pid}/exe") == str(binaries.program("postgres"))
+    return _program(server.pid) == binaries.program("postgres")
+
+
+def _program(pid: int) -> pathlib.Path:
+    """Return what a process runs; one that was replaced since has ` (deleted)` at its end."""
+    return pathlib.Path(f"/proc/{pid}/exe").readlink()
 
 
 def _serves(pid: int, data: pathlib.Path) -> bool:
     """Say whether a process is PostgreSQL at work in a PGDATA: its program, and the folder it lives in."""
     try:
-        here, there = os.stat(f"/proc/{pid}/cwd"), data.stat()
-        program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        return pathlib.Path(f"/proc/{pid}/cwd").samefile(data) and _program(pid).name.startswith("postgres")
     except OSError:
         return False
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) and pathlib.PurePath(program).name == "postgres"
 
 
 def _words(pid: int) -> list[str]:

@@ -86,12 +86,14 @@ class Supervisor:
 
     def _healthy(self, server: Postmaster) -> bool:
         lines = postmaster.pid_file(self._layout)
-        if len(lines) < 5 or lines[4] != str(self._layout.socket_folder()) or not postmaster.same_program(server):
+        if len(lines) < 5 or lines[4] != str(self._layout.socket_folder()):
             return False
         try:
+            if not postmaster.same_program(server):
+                return False
             postmaster.wait_ready(server, self._layout)
             return answers(self._layout)
-        except StoreError:
+        except (StoreError, OSError):
             return False
 
     def _launch(self) -> Postmaster:

@@ -43,8 +43,8 @@ CREATE TABLE volume (
     -- What makes deleting it lose nothing.
     deletable_snapshot_id uuid,
     delete_reason text CHECK (delete_reason IN ('snapshotted', 'disk-deleted', 'never-used')),
-    CHECK (state IN ('intended', 'ready') OR delete_reason IN ('disk-deleted', 'never-used')
-           OR (delete_reason = 'snapshotted' AND deletable_snapshot_id IS NOT NULL))
+    CHECK (state IN ('intended', 'ready') OR delete_reason IS NOT NULL),
+    CHECK (delete_reason <> 'snapshotted' OR deletable_snapshot_id IS NOT NULL)
 );
 CREATE INDEX volume_disk ON volume (disk_id);
 ALTER TABLE disk ADD FOREIGN KEY (volume_id) REFERENCES volume DEFERRABLE INITIALLY DEFERRED;

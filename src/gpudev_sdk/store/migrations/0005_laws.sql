@@ -45,6 +45,10 @@ CREATE TRIGGER reservation_never_deleted BEFORE DELETE OR TRUNCATE ON reservatio
     FOR EACH STATEMENT EXECUTE FUNCTION gpudev_never_deleted();
 CREATE TRIGGER disk_never_deleted BEFORE DELETE OR TRUNCATE ON disk
     FOR EACH STATEMENT EXECUTE FUNCTION gpudev_never_deleted();
+CREATE TRIGGER volume_never_deleted BEFORE DELETE OR TRUNCATE ON volume
+    FOR EACH STATEMENT EXECUTE FUNCTION gpudev_never_deleted();
+CREATE TRIGGER snapshot_never_deleted BEFORE DELETE OR TRUNCATE ON snapshot
+    FOR EACH STATEMENT EXECUTE FUNCTION gpudev_never_deleted();
 
 -- A volume that is marked is never mountable again, and is marked only when that loses nothing.
 CREATE FUNCTION volume_moves() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -75,7 +79,7 @@ BEGIN
     IF OLD.state = 'deleted' OR (OLD.state = 'deleting' AND NEW.state <> 'deleted') THEN
         RAISE EXCEPTION 'a snapshot does not go from % to %', OLD.state, NEW.state USING ERRCODE = 'restrict_violation';
     END IF;
-    IF OLD.state = 'completed' AND EXISTS (
+    IF OLD.state = 'completed' AND NEW.state IN ('deleting', 'deleted') AND EXISTS (
            SELECT FROM disk d WHERE d.id = OLD.disk_id AND d.deleted_at IS NULL AND (d.restore_from = OLD.id OR NOT EXISTS (
                SELECT FROM snapshot s WHERE s.disk_id = OLD.disk_id AND s.state = 'completed'
                AND (s.requested_at, s.id) > (OLD.requested_at, OLD.id)))) THEN
@@ -84,7 +88,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER snapshot_moves BEFORE UPDATE OF state ON snapshot FOR EACH ROW
-    WHEN (OLD.state IS DISTINCT FROM NEW.state AND NEW.state IN ('deleting', 'deleted')) EXECUTE FUNCTION snapshot_moves();
+    WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION snapshot_moves();
 
 -- At commit: a preparing or active reservation holds exactly its slots and its disk; a queued or ended one holds nothing; one
 -- whose box may still run keeps its slots. And every generation has its entry in the history.

@@ -73,7 +73,7 @@ WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < gpudev_now() - int
 
 -- name: tokens_of
 -- A person's tokens that still count.
-SELECT * FROM api_token t CROSS JOIN install i
+SELECT t.* FROM api_token t CROSS JOIN install i
 WHERE t.user_id = %(user_id)s AND t.revoked_at IS NULL AND t.expires_at > gpudev_now() AND t.era = i.era
 ORDER BY t.created_at
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody
 
 from gpudev_sdk.engine import accounts, doctor
 from gpudev_sdk.errors import Conflict, NotAllowed
 from gpudev_sdk.store import people
 from gpudev_sdk.wire.bodies import AdoptBody, FileBody, UserBody, UserChangeBody
 from gpudev_sdk.wire.views import AdoptView, BackupView, DifferenceView, DoctorView, UsersView, UserView
-from gpudev_services.api.desk import Admin, Caller, Desk
+from gpudev_services.api.desk import Admin, Caller, Desk, TheDesk, Who
 
 
 def _admin(who: Caller) -> None:
@@ -47,14 +48,14 @@ def _users(desk: Desk) -> list[UserView]:
 
 
 @get("/admin/users", sync_to_thread=True)
-def users(desk: Desk, who: Caller) -> UsersView:
+def users(desk: TheDesk, who: Who) -> UsersView:
     """List everybody."""
     _admin(who)
     return UsersView(items=_users(desk))
 
 
 @post("/admin/users", status_code=201, sync_to_thread=True)
-def add_user(desk: Desk, who: Caller, data: UserBody) -> UserView:
+def add_user(desk: TheDesk, who: Who, data: JSONBody[UserBody]) -> UserView:
     """Add a person, with a first key."""
     _admin(who)
     _audit(desk, who, "user-add", data.name)
@@ -63,7 +64,7 @@ def add_user(desk: Desk, who: Caller, data: UserBody) -> UserView:
 
 
 @patch("/admin/users/{name:str}", sync_to_thread=True)
-def change_user(desk: Desk, who: Caller, name: str, data: UserChangeBody) -> UserView:
+def change_user(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[UserChangeBody]) -> UserView:
     """Shut a person out, or let them in again."""
     _admin(who)
     if data.disabled is not None:
@@ -75,14 +76,14 @@ def change_user(desk: Desk, who: Caller, name: str, data: UserChangeBody) -> Use
 
 
 @get("/admin/doctor", sync_to_thread=True)
-def show_doctor(desk: Desk, who: Caller) -> DoctorView:
+def show_doctor(desk: TheDesk, who: Who) -> DoctorView:
     """Look for what is not as it should be."""
     _admin(who)
     return doctor.examine(desk.doctor_engine)
 
 
 @post("/admin/backup", status_code=200, sync_to_thread=True)
-def backup(desk: Desk, who: Caller, data: FileBody) -> BackupView:
+def backup(desk: TheDesk, who: Who, data: JSONBody[FileBody]) -> BackupView:
     """Write a backup of the database to a file on the server's machine."""
     _admin(who)
     _audit(desk, who, "backup", data.path)
@@ -97,14 +98,14 @@ def _differences(desk: Desk, backend: str, *, adopted: bool = False) -> AdoptVie
 
 
 @get("/admin/adopt/{backend:str}", sync_to_thread=True)
-def differences(desk: Desk, who: Caller, backend: str) -> AdoptView:
+def differences(desk: TheDesk, who: Who, backend: FromPath[str]) -> AdoptView:
     """List how a backend and the database differ."""
     _admin(who)
     return _differences(desk, backend)
 
 
 @post("/admin/adopt", status_code=200, sync_to_thread=True)
-def adopt(desk: Desk, who: Caller, data: AdoptBody) -> AdoptView:
+def adopt(desk: TheDesk, who: Who, data: JSONBody[AdoptBody]) -> AdoptView:
     """Take over a backend, having seen the differences; every token of before is void."""
     _admin(who)
     now = _differences(desk, data.backend)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 import attrs
+from litestar.di import NamedDependency
 
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
@@ -63,3 +64,8 @@ class Caller:
     def is_admin(self) -> bool:
         """Whether admin calls are allowed: only by the local socket, whose owner runs the install."""
         return self.via == "socket" and self.user.is_admin
+
+
+#: What a handler's parameters say to get them.
+TheDesk = NamedDependency[Desk]
+Who = NamedDependency[Caller]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from litestar import Response, delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from gpudev_sdk.engine import disk_edits, show
 from gpudev_sdk.wire.bodies import DiskBody, RestoreBody
 from gpudev_sdk.wire.views import DisksView, DiskView, SnapshotsView, SnapshotView
-from gpudev_services.api.desk import Caller, Desk
+from gpudev_services.api.desk import TheDesk, Who
 from gpudev_services.api.rates import WRITE
 
 
 @get("/disks", sync_to_thread=True)
-def list_disks(desk: Desk, who: Caller, deleted: bool = False) -> DisksView:
+def list_disks(desk: TheDesk, who: Who, deleted: FromQuery[bool] = False) -> DisksView:
     """List one's own disks; with `deleted`, also those that can be had back."""
     return DisksView(items=show.disk_views(desk.engine, who.user, deleted=deleted))
 
 
 @post("/disks", status_code=201, sync_to_thread=True)
-def create_disk(desk: Desk, who: Caller, data: DiskBody) -> DiskView:
+def create_disk(desk: TheDesk, who: Who, data: JSONBody[DiskBody]) -> DiskView:
     """Make a disk; its volume comes with its first use."""
     desk.rates.take(WRITE, str(who.user.id))
     disk_edits.create(desk.engine, who.user, data.name, data.size_bytes)
@@ -26,13 +27,13 @@ def create_disk(desk: Desk, who: Caller, data: DiskBody) -> DiskView:
 
 
 @get("/disks/{name:str}", sync_to_thread=True)
-def show_disk(desk: Desk, who: Caller, name: str) -> DiskView:
+def show_disk(desk: TheDesk, who: Who, name: FromPath[str]) -> DiskView:
     """Show one disk."""
     return show.disk_view(desk.engine, who.user, name)
 
 
 @delete("/disks/{name:str}", status_code=200, sync_to_thread=True)
-def delete_disk(desk: Desk, who: Caller, name: str) -> Response[DisksView]:
+def delete_disk(desk: TheDesk, who: Who, name: FromPath[str]) -> Response[DisksView]:
     """Put a disk away; it can be had back for a month."""
     desk.rates.take(WRITE, str(who.user.id))
     disk_edits.delete(desk.engine, who.user, name)
@@ -41,7 +42,7 @@ def delete_disk(desk: Desk, who: Caller, name: str) -> Response[DisksView]:
 
 
 @post("/disks/{name:str}/undelete", status_code=200, sync_to_thread=True)
-def undelete_disk(desk: Desk, who: Caller, name: str) -> DiskView:
+def undelete_disk(desk: TheDesk, who: Who, name: FromPath[str]) -> DiskView:
     """Have a deleted disk back."""
     desk.rates.take(WRITE, str(who.user.id))
     disk_edits.undelete(desk.engine, who.user, name)
@@ -49,13 +50,13 @@ def undelete_disk(desk: Desk, who: Caller, name: str) -> DiskView:
 
 
 @get("/disks/{name:str}/snapshots", sync_to_thread=True)
-def list_snapshots(desk: Desk, who: Caller, name: str) -> SnapshotsView:
+def list_snapshots(desk: TheDesk, who: Who, name: FromPath[str]) -> SnapshotsView:
     """List a disk's snapshots, newest first."""
     return SnapshotsView(items=show.snapshot_views(desk.engine, who.user, name))
 
 
 @post("/disks/{name:str}/snapshots", status_code=202, sync_to_thread=True)
-def take_snapshot(desk: Desk, who: Caller, name: str) -> SnapshotView:
+def take_snapshot(desk: TheDesk, who: Who, name: FromPath[str]) -> SnapshotView:
     """Ask for a snapshot of an idle disk."""
     desk.rates.take(WRITE, str(who.user.id))
     made = disk_edits.snapshot(desk.engine, who.user, name)
@@ -63,7 +64,7 @@ def take_snapshot(desk: Desk, who: Caller, name: str) -> SnapshotView:
 
 
 @post("/disks/{name:str}/restore", status_code=200, sync_to_thread=True)
-def restore(desk: Desk, who: Caller, name: str, data: RestoreBody) -> DiskView:
+def restore(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[RestoreBody]) -> DiskView:
     """Have the disk's content be a snapshot's from its next use on."""
     desk.rates.take(WRITE, str(who.user.id))
     disk_edits.restore(desk.engine, who.user, name, data.snapshot)

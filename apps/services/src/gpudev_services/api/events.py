@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from anyio.to_thread import run_sync
 from litestar import get
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from gpudev_sdk.engine import edits, show
@@ -15,7 +16,7 @@ from gpudev_sdk.errors import GpudevError
 from gpudev_sdk.wire import codec
 from gpudev_sdk.wire.views import ReservationView
 from gpudev_services.api.auth import still_valid
-from gpudev_services.api.desk import Caller, Desk
+from gpudev_services.api.desk import Caller, Desk, TheDesk, Who
 
 KEEP_ALIVE = 15.0
 
@@ -26,7 +27,7 @@ def _find(desk: Desk, who: Caller, ref: str) -> uuid.UUID:
 
 
 @get("/reservations/{ref:str}/events")
-async def events(desk: Desk, who: Caller, ref: str) -> Stream:
+async def events(desk: TheDesk, who: Who, ref: FromPath[str]) -> Stream:
     """Send the reservation at once and whenever it changes, until it ends or the caller may not see it any more."""
     found = await run_sync(_find, desk, who, ref)
     return Stream(_changes(desk, who, found), media_type="text/event-stream")

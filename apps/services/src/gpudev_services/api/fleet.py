@@ -10,25 +10,25 @@ from gpudev_sdk.engine import availability
 from gpudev_sdk.errors import NotFound
 from gpudev_sdk.store import fleet
 from gpudev_sdk.wire.views import AvailabilityView, GpuTypesView, ServerView
-from gpudev_services.api.desk import Caller, Desk
+from gpudev_services.api.desk import TheDesk, Who
 
 VERSION = importlib.metadata.version("gpudev-services")
 
 
 @get("/gpu-types", sync_to_thread=True)
-def gpu_types(desk: Desk, who: Caller) -> GpuTypesView:
+def gpu_types(desk: TheDesk, who: Who) -> GpuTypesView:
     """Show the catalogue."""
     return GpuTypesView(items=availability.gpu_types(desk.engine))
 
 
 @get("/availability", sync_to_thread=True)
-def show_availability(desk: Desk, who: Caller) -> AvailabilityView:
+def show_availability(desk: TheDesk, who: Who) -> AvailabilityView:
     """Say what could start now, and who holds what until when."""
     return availability.availability(desk.engine, who.user)
 
 
 @get("/server", sync_to_thread=True)
-def server(desk: Desk) -> ServerView:
+def server(desk: TheDesk) -> ServerView:
     """Say who answers here, and by which keys its gateway and boxes are known. Needs no sign-in."""
     with desk.engine.store.transaction() as conn:
         claims = conn.execute(fleet.Q["list_claims"]).fetchall()
@@ -50,7 +50,7 @@ def healthz() -> dict[str, str]:
 
 
 @get("/readyz", sync_to_thread=True)
-def readyz(desk: Desk) -> dict[str, str]:
+def readyz(desk: TheDesk) -> dict[str, str]:
     """Say that the database answers; 503 otherwise."""
     with desk.engine.store.transaction() as conn:
         conn.execute("SELECT 1")
@@ -58,7 +58,7 @@ def readyz(desk: Desk) -> dict[str, str]:
 
 
 @get("/ca.pem", media_type=MediaType.TEXT, sync_to_thread=False)
-def ca_pem(desk: Desk) -> Response[bytes]:
+def ca_pem(desk: TheDesk) -> Response[bytes]:
     """Return the certificate authority of this install, to be compared with the pin."""
     if desk.ca_pem is None:
         raise NotFound("this server does not listen for other machines")

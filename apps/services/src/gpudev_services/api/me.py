@@ -7,6 +7,7 @@ import uuid
 
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
 
 from gpudev_sdk.domain.user import Challenge, Credentials
 from gpudev_sdk.engine.accounts import add_key
@@ -19,7 +20,7 @@ from gpudev_sdk.wire.bodies import KeyBody, LoginBody
 from gpudev_sdk.wire.views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
 from gpudev_services.api.auth import issue_token
 from gpudev_services.api.clock import now
-from gpudev_services.api.desk import Caller, Desk
+from gpudev_services.api.desk import TheDesk, Who
 from gpudev_services.api.rates import LOGIN, WRITE
 
 HttpRequest = Request[object, object, State]
@@ -32,7 +33,7 @@ def _address(request: HttpRequest) -> str:
 
 
 @post("/login/challenge", status_code=200, sync_to_thread=True)
-def challenge(request: HttpRequest, desk: Desk) -> ChallengeView:
+def challenge(request: HttpRequest, desk: TheDesk) -> ChallengeView:
     """Hand out a nonce to sign; it says nothing of who may log in."""
     desk.rates.take(LOGIN, _address(request))
     made = issue_challenge(desk.nonce_secret, now())
@@ -40,7 +41,7 @@ def challenge(request: HttpRequest, desk: Desk) -> ChallengeView:
 
 
 @post("/login", status_code=200, sync_to_thread=True)
-def login(request: HttpRequest, desk: Desk, data: LoginBody) -> LoginView:
+def login(request: HttpRequest, desk: TheDesk, data: JSONBody[LoginBody]) -> LoginView:
     """Exchange signed credentials for a token. The same answer to everyone who is not let in."""
     desk.rates.take(LOGIN, _address(request))
     provider = desk.logins.get(data.login)
@@ -62,7 +63,7 @@ def login(request: HttpRequest, desk: Desk, data: LoginBody) -> LoginView:
 
 
 @get("/me", sync_to_thread=True)
-def me(desk: Desk, who: Caller) -> MeView:
+def me(desk: TheDesk, who: Who) -> MeView:
     """Say who one is and what one has."""
     with desk.engine.store.transaction() as conn:
         live = conn.execute(Q["live_count"], {"owner_id": who.user.id}).fetchone()
@@ -91,14 +92,14 @@ def _key_view(row: Row) -> KeyView:
 
 
 @get("/me/keys", sync_to_thread=True)
-def keys(desk: Desk, who: Caller) -> KeysView:
+def keys(desk: TheDesk, who: Who) -> KeysView:
     """List one's keys."""
     with desk.engine.store.transaction() as conn:
         return KeysView(items=[_key_view(row) for row in people.keys_of(conn, who.user.id)])
 
 
 @post("/me/keys", status_code=201, sync_to_thread=True)
-def enrol(desk: Desk, who: Caller, data: KeyBody) -> KeyView:
+def enrol(desk: TheDesk, who: Who, data: JSONBody[KeyBody]) -> KeyView:
     """Enrol a public key; it opens one's boxes within a second."""
     desk.rates.take(WRITE, str(who.user.id))
     with desk.engine.store.transaction() as conn:
@@ -107,7 +108,7 @@ def enrol(desk: Desk, who: Caller, data: KeyBody) -> KeyView:
 
 
 @delete("/me/keys/{key_id:uuid}", status_code=204, sync_to_thread=True)
-def remove_key(desk: Desk, who: Caller, key_id: uuid.UUID) -> None:
+def remove_key(desk: TheDesk, who: Who, key_id: FromPath[uuid.UUID]) -> None:
     """Take a key away; what it opened is closed within 5 seconds."""
     with desk.engine.store.transaction() as conn:
         if conn.execute(people.Q["remove_key"], {"id": key_id, "user_id": who.user.id}).rowcount != 1:
@@ -117,7 +118,7 @@ def remove_key(desk: Desk, who: Caller, key_id: uuid.UUID) -> None:
 
 
 @get("/me/tokens", sync_to_thread=True)
-def tokens(desk: Desk, who: Caller) -> TokensView:
+def tokens(desk: TheDesk, who: Who) -> TokensView:
     """List one's tokens; never their values."""
     with desk.engine.store.transaction() as conn:
         found = conn.execute(people.Q["tokens_of"], {"user_id": who.user.id}).fetchall()
@@ -128,7 +129,7 @@ def tokens(desk: Desk, who: Caller) -> TokensView:
 
 
 @delete("/me/tokens/{token:str}", status_code=204, sync_to_thread=True)
-def revoke(desk: Desk, who: Caller, token: str) -> Response[None]:
+def revoke(desk: TheDesk, who: Who, token: FromPath[str]) -> Response[None]:
     """Revoke a token, or the one that is used now (`current`)."""
     wanted = str(who.token_id) if token == "current" else token
     with desk.engine.store.transaction() as conn:

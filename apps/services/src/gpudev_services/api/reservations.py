@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Annotated
 
 from litestar import Response, delete, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from gpudev_sdk.domain.request import Request, check_env_names
 from gpudev_sdk.engine import availability, edits, show
@@ -14,10 +14,11 @@ from gpudev_sdk.engine.submit import Submission, submit
 from gpudev_sdk.errors import InvalidRequest
 from gpudev_sdk.wire.bodies import ExtendBody, ReserveBody
 from gpudev_sdk.wire.views import DryRunView, EventsView, QueueView, ReservationPage, ReservationView
-from gpudev_services.api.desk import Caller, Desk
+from gpudev_services.api.desk import TheDesk, Who
 from gpudev_services.api.rates import DRY_RUN, WRITE
 
-Key = Annotated[str | None, Parameter(header="Idempotency-Key", required=False)]
+Key = Annotated[str | None, HeaderParameter(name="Idempotency-Key", required=False)]
+Which = Annotated[str, QueryParameter(name="state")]
 
 
 def to_request(body: ReserveBody) -> Request:
@@ -43,7 +44,7 @@ def to_request(body: ReserveBody) -> Request:
 
 
 @post("/reservations", status_code=202, sync_to_thread=True)
-def reserve(desk: Desk, who: Caller, data: ReserveBody, idempotency_key: Key = None) -> ReservationView:
+def reserve(desk: TheDesk, who: Who, data: JSONBody[ReserveBody], idempotency_key: Key = None) -> ReservationView:
     """Put a request in line. The same key again answers with the same reservation."""
     desk.rates.take(WRITE, str(who.user.id))
     if not idempotency_key or len(idempotency_key) > 128 or not idempotency_key.isprintable():
@@ -53,7 +54,7 @@ def reserve(desk: Desk, who: Caller, data: ReserveBody, idempotency_key: Key = N
 
 
 @post("/dry-run", status_code=200, sync_to_thread=True)
-def dry_run(desk: Desk, who: Caller, data: ReserveBody) -> DryRunView:
+def dry_run(desk: TheDesk, who: Who, data: JSONBody[ReserveBody]) -> DryRunView:
     """Say where and when a request would start. Changes nothing."""
     desk.rates.take(DRY_RUN, str(who.user.id))
     return availability.dry_run(desk.engine, who.user, to_request(data))
@@ -61,20 +62,20 @@ def dry_run(desk: Desk, who: Caller, data: ReserveBody) -> DryRunView:
 
 @get("/reservations", sync_to_thread=True)
 def list_reservations(
-    desk: Desk, who: Caller, state: str = "live", limit: int = 50, after: str | None = None
+    desk: TheDesk, who: Who, which: Which = "live", limit: FromQuery[int] = 50, after: FromQuery[str | None] = None
 ) -> ReservationPage:
     """List one's own reservations, newest first."""
-    return show.page(desk.engine, who.user, which=state, after=after, limit=limit)
+    return show.page(desk.engine, who.user, which=which, after=after, limit=limit)
 
 
 @get("/queue", sync_to_thread=True)
-def queue(desk: Desk, who: Caller) -> QueueView:
+def queue(desk: TheDesk, who: Who) -> QueueView:
     """Say who waits for what."""
     return availability.queue(desk.engine, who.user)
 
 
 @get("/reservations/{ref:str}", sync_to_thread=True)
-def show_reservation(desk: Desk, who: Caller, ref: str) -> ReservationView:
+def show_reservation(desk: TheDesk, who: Who, ref: FromPath[str]) -> ReservationView:
     """Show one of one's own reservations, by name, id, or the beginning of one."""
     with desk.engine.store.transaction() as conn:
         found = edits.find(conn, who.user, ref)
@@ -82,7 +83,7 @@ def show_reservation(desk: Desk, who: Caller, ref: str) -> ReservationView:
 
 
 @get("/reservations/{ref:str}/history", sync_to_thread=True)
-def history(desk: Desk, who: Caller, ref: str) -> EventsView:
+def history(desk: TheDesk, who: Who, ref: FromPath[str]) -> EventsView:
     """Show everything that happened to a reservation."""
     with desk.engine.store.transaction() as conn:
         found = edits.find(conn, who.user, ref)
@@ -90,14 +91,14 @@ def history(desk: Desk, who: Caller, ref: str) -> EventsView:
 
 
 @delete("/reservations/{ref:str}", status_code=202, sync_to_thread=True)
-def cancel(desk: Desk, who: Caller, ref: str) -> Response[ReservationView]:
+def cancel(desk: TheDesk, who: Who, ref: FromPath[str]) -> Response[ReservationView]:
     """Ask for the end of a reservation."""
     desk.rates.take(WRITE, str(who.user.id))
     return Response(show.show(desk.engine, edits.cancel(desk.engine, who.user, ref)), status_code=202)
 
 
 @post("/reservations/{ref:str}/extend", status_code=200, sync_to_thread=True)
-def extend(desk: Desk, who: Caller, ref: str, data: ExtendBody) -> ReservationView:
+def extend(desk: TheDesk, who: Who, ref: FromPath[str], data: JSONBody[ExtendBody]) -> ReservationView:
     """Grant a reservation more time."""
     desk.rates.take(WRITE, str(who.user.id))
     more = dt.timedelta(seconds=data.seconds)

@@ -21,7 +21,7 @@ from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.listeners import Telling
 from gpudev_sdk.ssh.ca import HostAuthority
 from gpudev_sdk.store.pool import Store
-from gpudev_services import api
+from gpudev_services.api.fleet import VERSION
 from gpudev_services.api.hub import Hub
 from gpudev_services.up import build
 from gpudev_services.up.database import Database, open_database
@@ -136,7 +136,7 @@ def run(folder: DataFolder, configuration: config.Configuration, ready: Callable
 
 
 def _note_process(folder: DataFolder) -> None:
-    about = {"pid": os.getpid(), "started": start_time(os.getpid()), "version": api.VERSION}
+    about = {"pid": os.getpid(), "started": start_time(os.getpid()), "version": VERSION}
     write_private(folder.process_file, json.dumps(about).encode())
 
 

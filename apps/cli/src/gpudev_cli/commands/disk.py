@@ -1,0 +1,157 @@
+"""`gpudev disk`: one's disks and their snapshots."""
+
+from __future__ import annotations
+
+import click
+
+from gpudev_cli import when, words
+from gpudev_cli.session import opened
+from gpudev_sdk.client.values import Disk, size
+from gpudev_sdk.domain.names import check_name
+from gpudev_sdk.wire.views import DisksView, SnapshotsView, SnapshotView
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("disk")
+def command() -> None:
+    """Your disks: named homes that outlive the boxes."""
+
+
+@command.command("list")
+@click.option("--deleted", is_flag=True, help="Also those that can be had back.")
+@AS_JSON
+@click.pass_obj
+def list_disks(server: str | None, deleted: bool, as_json: bool) -> None:
+    """Your disks."""
+    with opened(server) as calls:
+        found = calls.disks.list(deleted=deleted)
+    if as_json:
+        words.json(DisksView(items=list(found)))
+    elif not found:
+        words.note("You have no disks; `home` is made with your first reservation.")
+    else:
+        words.table(("NAME", "SIZE", "USED", "SNAPSHOTS", "LAST USED", "STATE"), [_row(disk) for disk in found])
+
+
+def _row(disk: Disk) -> tuple[object, ...]:
+    used = size(disk.used_bytes)
+    return (disk.name, size(disk.size_bytes), used, disk.snapshots, when.moment(disk.last_used_at), _state(disk))
+
+
+def _state(disk: Disk) -> str:
+    if disk.deleted_at is not None:
+        return f"deleted, to be had back until {when.moment(disk.purge_at) or '?'}"
+    if disk.needs_attention:
+        return f"needs attention: {disk.needs_attention}"
+    return f"in use by {disk.in_use_by}" if disk.in_use_by else "idle"
+
+
+@command.command("create")
+@click.argument("name")
+@click.option("--size-gb", type=click.IntRange(1, 1_000_000), help="How large it may become.")
+@AS_JSON
+@click.pass_obj
+def create_disk(server: str | None, name: str, size_gb: int | None, as_json: bool) -> None:
+    """Make a disk."""
+    check_name(name, kind="disk")
+    with opened(server) as calls:
+        made = calls.disks.create(name, size_bytes=None if size_gb is None else size_gb * 1024**3)
+    _say(made, as_json, f"Made the disk {made.name}; use it with: gpudev reserve TYPE TIME --disk {made.name}")
+
+
+@command.command("show")
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def show_disk(server: str | None, name: str, as_json: bool) -> None:
+    """One disk in full."""
+    with opened(server) as calls:
+        disk = calls.disks.show(name)
+    if as_json:
+        words.json(disk)
+        return
+    facts = [("name", disk.name), ("id", disk.id), ("state", _state(disk)), ("on", disk.backend)]
+    facts += [("size", size(disk.size_bytes)), ("used", size(disk.used_bytes)), ("snapshots", disk.snapshots)]
+    words.pairs([*facts, ("made", when.both(disk.created_at)), ("last used", when.both(disk.last_used_at))])
+
+
+@command.command("snapshot")
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def take_snapshot(server: str | None, name: str, as_json: bool) -> None:
+    """Take a snapshot of an idle disk."""
+    with opened(server) as calls:
+        made = calls.disks.snapshot(name)
+    if as_json:
+        words.json(made)
+    else:
+        words.say(f"The snapshot {str(made.id)[:13]} of {name} is on its way: gpudev disk snapshots {name}")
+
+
+@command.command("snapshots")
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def list_snapshots(server: str | None, name: str, as_json: bool) -> None:
+    """A disk's snapshots, newest first."""
+    with opened(server) as calls:
+        found = calls.disks.snapshots(name)
+    if as_json:
+        words.json(SnapshotsView(items=list(found)))
+    elif not found:
+        words.note(f"{name} has no snapshots yet; one is taken at the end of each reservation where they are on.")
+    else:
+        words.table(("ID", "STATE", "TAKEN", "SIZE", "WHY"), [_snapshot(row) for row in found])
+
+
+def _snapshot(row: SnapshotView) -> tuple[object, ...]:
+    why = row.reason + (f": {row.trouble}" if row.trouble else "")
+    return (str(row.id)[:13], row.state, when.both(row.completed_at or row.requested_at), size(row.size_bytes), why)
+
+
+@command.command("restore")
+@click.argument("name")
+@click.argument("snapshot")
+@AS_JSON
+@click.pass_obj
+def restore_disk(server: str | None, name: str, snapshot: str, as_json: bool) -> None:
+    """Have a disk's content be that of one of its snapshots (the beginning of its id) from its next use on."""
+    with opened(server) as calls:
+        disk = calls.disks.restore(name, snapshot)
+    _say(disk, as_json, f"The next box with {disk.name} starts from that snapshot.")
+
+
+@command.command("delete")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def delete_disk(context: click.Context, name: str, yes: bool) -> None:
+    """Put a disk away; it can be had back for 30 days."""
+    if not yes:
+        if not words.on_terminal():
+            raise click.UsageError("deleting needs --yes where nobody can be asked", context)
+        click.confirm(f"Delete the disk {words.clean(name, 60)}?", abort=True, err=True)
+    with opened(context.obj) as calls:
+        gone = calls.disks.delete(name)
+    until = when.moment(gone.purge_at) if gone is not None else None
+    words.say(f"Deleted {name}; until {until or 'it is purged'} it can be had back: gpudev disk undelete {name}")
+
+
+@command.command("undelete")
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def undelete_disk(server: str | None, name: str, as_json: bool) -> None:
+    """Have a deleted disk back."""
+    with opened(server) as calls:
+        disk = calls.disks.undelete(name)
+    _say(disk, as_json, f"{disk.name} is back.")
+
+
+def _say(disk: Disk, as_json: bool, line: str) -> None:
+    if as_json:
+        words.json(disk)
+    else:
+        words.say(line)

@@ -1,0 +1,69 @@
+"""What all suites have: who we are, and the one way to wait."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from gpudev_sdk.errors import TryLater
+from gpudev_sdk.providers import Context
+
+T = TypeVar("T")
+Settle = Callable[[Callable[[], bool]], None]
+
+
+class Contract:
+    """Fixtures of every suite; an author overrides what does not fit."""
+
+    #: Law 1.1: what one call may take, in seconds. A cloud far away needs more than a machine.
+    budget = 5.0
+    #: How long `settle` waits for the world to be as it should.
+    patience = 60.0
+
+    @pytest.fixture
+    def install_id(self) -> uuid.UUID:
+        """Return the install that owns what the tests make."""
+        return uuid.uuid4()
+
+    @pytest.fixture
+    def context(self, install_id: uuid.UUID, tmp_path: pathlib.Path) -> Context:
+        """Return what a provider is built with."""
+        return Context(install_id=install_id, name="contract", data_folder=tmp_path)
+
+    @pytest.fixture
+    def other_context(self, tmp_path: pathlib.Path) -> Context:
+        """Return another install's context, with the same folder, so that only the install id tells them apart."""
+        return Context(install_id=uuid.uuid4(), name="contract", data_folder=tmp_path)
+
+    @pytest.fixture
+    def settle(self) -> Settle:
+        """Return the only waiting there is: until something is so, or the test fails. TryLater means not yet."""
+
+        def until(is_so: Callable[[], bool]) -> None:
+            deadline = time.monotonic() + self.patience
+            while not _is_so(is_so):
+                if time.monotonic() > deadline:
+                    pytest.fail(f"not within {self.patience} s")
+                time.sleep(0.05)
+
+        return until
+
+    def timed(self, call: Callable[[], T]) -> T:
+        """Make a call; fail if it took longer than the budget (law 1.1)."""
+        began = time.monotonic()
+        result = call()
+        took = time.monotonic() - began
+        assert took <= self.budget, f"the call took {took:.1f} s; it must return at once and be asked again"
+        return result
+
+
+def _is_so(is_so: Callable[[], bool]) -> bool:
+    try:
+        return is_so()
+    except TryLater:
+        return False
