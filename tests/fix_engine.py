@@ -45,7 +45,7 @@ class Bench:
         return run_planner(self.engine, "test")
 
     def work(self, *rows):
-        """Plan, and let the processor handle these rows until they rest; again and again, so that one step's news reach the next."""
+        """Plan, and let the processor handle these rows until they rest, a few times over."""
         for _ in range(5):
             self.plan()
             for row_id in rows:

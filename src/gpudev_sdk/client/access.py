@@ -45,19 +45,19 @@ def note(calls: Calls, up: Mapping[str, str], *, agent_for: str | None = None) -
         before = find_boxes(calls.places, calls.install, calls.address) or {}
         kept = {name for name, box in before.items() if box.agent and up.get(name) == box.reservation}
         alias = _alias(calls.places, calls.install)
-        install = check_install(_ssh_install(calls.places, calls.install, alias, _gateway(calls, server.gateway)))
-        boxes = {
-            name: Noted(reservation, box_alias(install, name), name == agent_for or name in kept)
-            for name, reservation in sorted(up.items())
-        }
         notes = {
             "address": calls.address,
             "install_id": str(server.install_id),
             "alias": alias,
             "gateway": _gateway(calls, server.gateway),
-            "boxes": boxes,
+            "key": str(own_key_path(calls.places)) if calls.install == LOCAL else calls.key,
         }
-        write_private(notes_path(calls.places, calls.install), json.dumps(notes, indent=1))
+        install = check_install(_ssh_install(calls.places, calls.install, notes))
+        boxes = {
+            name: Noted(reservation, box_alias(install, name), name == agent_for or name in kept)
+            for name, reservation in sorted(up.items())
+        }
+        write_private(notes_path(calls.places, calls.install), json.dumps({**notes, "boxes": boxes}, indent=1))
         _write_all(calls.places)
 
 
@@ -107,15 +107,16 @@ def _known_hosts_path(places: Places, install: str) -> pathlib.Path:
     return places.ssh / f"known_hosts.{install}"
 
 
-def _ssh_install(places: Places, install: str, alias: str | None, gateway: Mapping[str, Any]) -> SshInstall:
+def _ssh_install(places: Places, install: str, notes: Mapping[str, Any]) -> SshInstall:
+    gateway = notes["gateway"]
     return SshInstall(
         gateway_host=gateway["host"],
         gateway_port=gateway["port"],
         gateway_key=gateway["key"],
         host_ca=gateway["ca"],
         known_hosts=_known_hosts_path(places, install),
-        alias=alias,
-        identity_file=own_key_path(places) if install == LOCAL else None,
+        alias=notes["alias"],
+        identity_file=pathlib.Path(notes["key"]) if notes["key"] else None,
         control_folder=files.control_folder(places.ssh),
     )
 
@@ -136,4 +137,4 @@ def _write_all(places: Places) -> None:
 
 def _entry(places: Places, install: str, notes: Mapping[str, Any]) -> tuple[SshInstall, list[SshBox]]:
     boxes = [SshBox(name=name, forward_agent=bool(Noted(*noted).agent)) for name, noted in notes["boxes"].items()]
-    return _ssh_install(places, install, notes["alias"], notes["gateway"]), boxes
+    return _ssh_install(places, install, notes), boxes

@@ -54,6 +54,8 @@ class Calls:
         self.address = target.address
         #: The host that was dialled; None is this machine.
         self.host = target.host
+        #: The key file that boxes are to be offered, where one was named at the login.
+        self.key = target.install.key if target.install is not None else ""
         self.disks = Disks(api)
         self.keys = Keys(api)
         self.admin = Admin(api)

@@ -32,6 +32,8 @@ class Install(NamedTuple):
     login: str = "ssh"
     user: str = ""
     install_id: str = ""
+    #: The key file that one signed in with, where it was named; boxes want it too.
+    key: str = ""
 
 
 class Token(NamedTuple):
@@ -116,7 +118,7 @@ def _install(name: str, table: dict[str, Any]) -> Install:
     if not LABEL.match(name):
         raise TypeError(f"{name!r} cannot name an install")
     origin = parse_origin(str(table.get("origin", "")))
-    fields = {field: str(table.get(field, "")) for field in ("user", "install_id")}
+    fields = {field: str(table.get(field, "")) for field in ("user", "install_id", "key")}
     return Install(name=name, origin=origin, login=str(table.get("login", "ssh")), **fields)
 
 
@@ -130,7 +132,7 @@ def write_config(places: Places, config: ClientConfig) -> None:
     for install in config.installs:
         lines.append(f'\n[installs."{install.name}"]\n')
         lines.append(f"origin = {_quoted(str(install.origin))}\n")
-        lines += [f"{field} = {_quoted(getattr(install, field))}\n" for field in ("login", "user", "install_id")]
+        lines += [f"{field} = {_quoted(getattr(install, field))}\n" for field in ("login", "user", "install_id", "key")]
     write_private(places.config_file, "".join(lines))
 
 

@@ -60,6 +60,7 @@ def login(
         login=chosen,
         user=given.user,
         install_id=str(server.install_id),
+        key=key or "",
     )
     token = Token(given.token, given.expires_at)
     keep_token(places, origin, token)

@@ -81,6 +81,8 @@ class Reservation:
     end_reason: EndReason | None = None
     #: For people: what is happening, or why it ended.
     detail: str = ""
+    #: Why it left preparing or active, in words.
+    end_detail: str = ""
     needs_attention: str | None = None
     backend: str | None = None
     node: str | None = None

@@ -32,9 +32,15 @@ def add_key(conn: Conn, user: User, text: str, name: str | None) -> uuid.UUID:
     }
     if conn.execute(people.Q["insert_key"], fields).fetchone() is None:
         raise Conflict("that key was enrolled a moment ago", hint="Look at `gpudev key list`.")
-    conn.execute(people.Q["wake_boxes"], {"user_id": user.id})
-    bell.ring(conn, "access")
+    keys_changed(conn, user)
     return made
+
+
+def keys_changed(conn: Conn, user: User) -> None:
+    """Have a person's boxes get their present keys now, and what a removed key opened be closed."""
+    for box in conn.execute(people.Q["boxes_of"], {"user_id": user.id}).fetchall():
+        bell.ring_work(conn, "reservation", box["id"])
+    bell.ring(conn, "access")
 
 
 def add_user(engine: Engine, name: str, public_key: str | None, *, is_admin: bool = False) -> User:

@@ -40,7 +40,7 @@ SOON = dt.timedelta(milliseconds=50)
 SECOND = dt.timedelta(seconds=1)
 LOOK_AGAIN = dt.timedelta(seconds=5)
 #: An active box is looked at this often when nothing is due.
-ACTIVE_LOOK = dt.timedelta(seconds=30)
+ACTIVE_LOOK = dt.timedelta(seconds=10)
 SNAPSHOT_TRIES = 3
 
 
@@ -188,10 +188,10 @@ def _stopping(row: Reservation, world: World, limits: Limits) -> Step:
     if row.disk_id is not None and row.disk_released_at is None:
         return _disk_going(row, world)
     if row.end_reason is not None:
-        return Move(State.ENDED, detail=row.detail)
+        return Move(State.ENDED, detail=row.end_detail)
     if row.cancel_requested_at is not None:
         return Move(State.ENDED, EndReason.CANCELLED, "cancelled")
-    return Move(State.QUEUED, detail=f"back in line: {row.detail}")
+    return Move(State.QUEUED, detail=f"back in line: {row.end_detail}")
 
 
 def _server_going(row: Reservation, world: World) -> Step:

@@ -29,7 +29,7 @@ from gpudev_sdk.errors import SnapshotsOff, TryLater
 from gpudev_sdk.store import disks
 from gpudev_sdk.store.rows import Conn, Row
 
-LEASE = dt.timedelta(seconds=60)
+LEASE = dt.timedelta(seconds=20)
 
 
 class DiskWork:

@@ -52,6 +52,7 @@ def _into_stopping(engine: Engine, look: Look, step: Move) -> dict[str, object]:
     changes: dict[str, object] = {
         "state_deadline": after_now(engine.limits.stopping_overdue),
         "end_reason": step.end_reason,
+        "end_detail": step.detail,
     }
     if step.failed_attempt:
         changes["failures"] = look.row.failures + 1

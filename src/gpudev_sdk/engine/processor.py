@@ -27,9 +27,10 @@ from gpudev_sdk.errors import GpudevError, NoCapacity, Paused, TryLater, Unavail
 from gpudev_sdk.store import bell, disks, pgmq
 from gpudev_sdk.store.reservations import Q, Stale
 
-LEASE = dt.timedelta(seconds=60)
+#: What a killed worker held is taken up again after this.
+LEASE = dt.timedelta(seconds=20)
 #: A message not archived in this time is seen again.
-VISIBILITY = 60
+VISIBILITY = 30
 TROUBLE_DELAY = dt.timedelta(seconds=5)
 LONGEST_TROUBLE_DELAY = dt.timedelta(minutes=5)
 SWEEP = 15.0

@@ -69,6 +69,11 @@ class Box:
         return self.folder / "etc"
 
     @property
+    def lock(self) -> pathlib.Path:
+        """What is held by whatever of the box is alive."""
+        return self.folder / "lock"
+
+    @property
     def log(self) -> pathlib.Path:
         """What supervisor, sandbox and SSH server say."""
         return self.folder / "log"
@@ -100,7 +105,9 @@ class Box:
         found = self.read(INTENT)
         if found is None:
             return None
-        return Intent(**{**found, "groups": tuple(found["groups"])})
+        # Written by this version or by another: what it does not know is left out.
+        known = {field.name: found[field.name] for field in attrs.fields(Intent) if field.name in found}
+        return Intent(**known | {"groups": tuple(found.get("groups", ()))})
 
     def process(self, name: str) -> Process | None:
         """Return the identity that a record holds."""
@@ -126,7 +133,7 @@ class Box:
         return True
 
     def _flock(self, kind: int) -> int | None:
-        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:

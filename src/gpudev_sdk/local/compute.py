@@ -123,6 +123,8 @@ class LocalCompute(Compute):
             raise Unworkable("boxes here have no images: they see this machine's programs", hint="Leave the image out.")
         if spec.node != catalogue.node_name():
             raise Unworkable(f"{spec.node[:80]!r} is not this machine, which is {catalogue.node_name()!r}")
+        if any(not name or "=" in name or "\0" in name + value for name, value in spec.env.items()):
+            raise Unworkable("an environment variable has a name or a value that no program can be given")
         kind = next((kind for kind in self.gpu_types() if kind.name == spec.gpu_type), None)
         if kind is None:
             raise NoCapacity(f"this machine has no {spec.gpu_type[:80]!r} now")

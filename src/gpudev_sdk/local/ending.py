@@ -11,7 +11,7 @@ import time
 from gpudev_sdk import fault
 from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.errors import TryLater
-from gpudev_sdk.local import cgroups, identity, locks, marked, sockets
+from gpudev_sdk.local import cgroups, holders, identity, locks, marked, sockets
 from gpudev_sdk.local.boxes import INIT, INTENT, STOPPING, SUPERVISOR, Box, Intent, Shelf
 from gpudev_sdk.local.interpreter import find_interpreter
 from gpudev_sdk.local.isolation import SANDBOX
@@ -43,14 +43,19 @@ def _is_still_ending(box: Box, intent: Intent, boot: str) -> bool:
     init = box.process(INIT)
     if init is not None and identity.send(init, boot, number):
         return True
-    if init is None and number is signal.SIGKILL:
-        # It hangs before the gate: with the supervisor goes the unfinished sandbox.
-        supervisor = box.process(SUPERVISOR)
-        if supervisor is not None and identity.send(supervisor, boot, number):
-            return True
+    if init is None and number is signal.SIGKILL and _end_unfinished(box, boot):
+        return True
     if not box.is_quiet():
         return True
     return intent.isolation != SANDBOX and marked.end(box.run)
+
+
+def _end_unfinished(box: Box, boot: str) -> bool:
+    """Kill what hangs before the gate, where nothing of a person has begun; return whether there was anything."""
+    supervisor = box.process(SUPERVISOR)
+    if supervisor is not None and identity.send(supervisor, boot, signal.SIGKILL):
+        return True
+    return holders.end_unfinished(box.lock, boot)
 
 
 def _is_overdue(box: Box, boot: str) -> bool:

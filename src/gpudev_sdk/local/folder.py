@@ -42,11 +42,19 @@ class DisksFolder:
     def is_there(self) -> bool:
         """Return True if it is there and ours, False if none was ever made; raise for everything in between."""
         try:
+            # In this order: another process may be making it, the marker first and the record after.
+            made = self._was_there or self._record.exists()
             owner = self._owner()
-            if owner is None:
-                return self._never_made()
+            if owner is None and made:
+                raise self._not_mounted()
+            if owner is None and self._holds_something():
+                owner = self._owner()
+                if owner is None:
+                    raise self._not_ours()
         except OSError as error:
             raise TryLater(f"the folder of disks {self.path} cannot be read: {error.strerror}") from error
+        if owner is None:
+            return False
         if owner != self._install_id:
             raise Unworkable(
                 f"the folder of disks {self.path} belongs to another install",
@@ -65,19 +73,24 @@ class DisksFolder:
                 f"{self.path / FOLDER} is damaged", hint="Restore that file; no disk is touched."
             ) from error
 
-    def _never_made(self) -> bool:
-        if self._was_there or self._record.exists():
-            raise TryLater(
-                f"the folder of disks {self.path} is not the one this install made: is it mounted?",
-                hint="Mount it, or set `disks` in the configuration to where it is now.",
-                delay=15.0,
-            )
-        if self.path.exists() and {entry.name for entry in self.path.iterdir()} - {"lost+found"}:
-            raise Unworkable(
-                f"the folder of disks {self.path} is not empty and not ours",
-                hint="Set `disks` in the configuration to an empty folder.",
-            )
-        return False
+    def _holds_something(self) -> bool:
+        if not self.path.exists():
+            return False
+        names = {entry.name for entry in self.path.iterdir()} - {"lost+found"}
+        return not all(name.startswith(f".{FOLDER}.") for name in names)
+
+    def _not_mounted(self) -> TryLater:
+        return TryLater(
+            f"the folder of disks {self.path} is not the one this install made: is it mounted?",
+            hint="Mount it, or set `disks` in the configuration to where it is now.",
+            delay=15.0,
+        )
+
+    def _not_ours(self) -> Unworkable:
+        return Unworkable(
+            f"the folder of disks {self.path} is not empty and not ours",
+            hint="Set `disks` in the configuration to an empty folder.",
+        )
 
     def ensure(self) -> None:
         """Make the folder if none was ever made; raise unless it is there and ours."""

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpudev_sdk.local.copying import Bounds, copy_tree
-from gpudev_sdk.local.durable import sync_folder
+from gpudev_sdk.local.durable import sync_folder, write_whole
 from gpudev_sdk.local.removing import empty
 from gpudev_sdk.local.trees import TooMuch, find_entry
 
@@ -69,7 +69,7 @@ def _copy(job: dict[str, Any]) -> None:
         (target / LINKS).rmdir()
         if job["manifest"]:
             manifest = job["manifest"] | copied | {"completed_at": dt.datetime.now(dt.UTC).isoformat()}
-            _write(target / MANIFEST, manifest)
+            write_whole(target / MANIFEST, json.dumps(manifest).encode())
         _sync(target)
         target.rename(final)
         sync_folder(final.parent)
@@ -77,7 +77,7 @@ def _copy(job: dict[str, Any]) -> None:
         sync_folder(target.parent)
     except (OSError, ChildFailed) as error:
         note = {"reason": _words(error), "off": isinstance(error, ChildFailed) and error.off, "about": job["about"]}
-        _write(target.parent / f"{target.name}{FAILURE}", note)
+        write_whole(target.parent / f"{target.name}{FAILURE}", json.dumps(note).encode())
         target.rename(target.with_name(f"{TRASH}{target.name}-{os.getpid()}"))
         target.with_name(f"{target.name}{LOCK}").unlink(missing_ok=True)
         _clear(target.parent)
@@ -201,13 +201,6 @@ def _sync(folder: pathlib.Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _write(path: pathlib.Path, plain: dict[str, Any]) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        json.dump(plain, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _words(error: Exception) -> str:

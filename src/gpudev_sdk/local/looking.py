@@ -26,9 +26,16 @@ class Watchman:
     def observe(self, server_id: ServerId, boot: str) -> Sighting:
         """Return what is there of a box."""
         box = self._shelf.find(server_id)
+        buried = self._shelf.is_buried(server_id)
         if box is None:
             self._greeted.pop(server_id, None)
-            return Sighting.absent("ended" if self._shelf.is_buried(server_id) else "never started")
+            return Sighting.absent("ended" if buried else "never started")
+        seen = self._see(box, boot)
+        if buried and seen.presence is Presence.ABSENT:
+            return _finished("what it left is being removed")
+        return seen
+
+    def _see(self, box: Box, boot: str) -> Sighting:
         intent = box.intent()
         if intent is None:
             return Sighting.absent("never started") if box.is_quiet() else _starting("making its folder")
@@ -40,8 +47,10 @@ class Watchman:
         init = box.process(INIT)
         if init is not None and identity.is_alive(init, boot):
             return self._living(box, intent)
+        if box.read(ENDED) is not None:
+            return _finished(_how_it_ended(box))
         if not box.is_quiet():
-            return _starting("making its sandbox") if init is None else _finished("it is ending")
+            return _starting("making its sandbox" if init is None else "it ended; how is being noted")
         if box.read(SUPERVISOR) is None:
             return Sighting.absent("its start was cut short")
         if intent.isolation != SANDBOX and marked.pids_of(box.run):

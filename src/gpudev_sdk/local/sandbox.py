@@ -98,7 +98,7 @@ def _check_places(walls: Walls) -> None:
 
 def _namespaces(walls: Walls) -> list[str]:
     common = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", walls.name]
-    common += ["--new-session", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL"]
+    common += ["--new-session", "--as-pid-1", "--cap-drop", "ALL"]
     if walls.as_root:
         return [*common, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     return ["--unshare-user", *common]

@@ -1,9 +1,10 @@
 """The process beside each box: it starts the sandbox, writes down who is in it, opens the gate, and notes the end.
 
-Started by launch, it belongs to nobody and outlives gpudev. Killed before the gate is open, it takes the unfinished sandbox
-with it; killed later, the box goes on, and only the note of how it ended is missing. It holds the box's lock and the
-disk's lock, as does the box's init. Nothing is loaded after the start, so gpudev may be replaced under it; and it loads
-little, as every box pays for it.
+Started by launch, it belongs to nobody and outlives gpudev. Killed before the gate is open, the sandbox finds it closed and
+ends; killed later, the box goes on, and only the note of how it ended is missing. (bubblewrap's own `--die-with-parent` is
+not used: killed between two of its steps it leaves a child that waits for ever.) It holds the box's lock and the disk's
+lock, as does the box's init. Nothing is loaded after the start, so gpudev may be replaced under it; and it loads little, as
+every box pays for it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Watch:
         """Run the command, which reports the sandbox's init and waits at the gate; return when all of it has ended."""
         report, reporting = os.pipe()
         gate, opener = os.pipe()
-        child = self.start({GATE: gate, REPORT: reporting})
+        # It holds the reading end too: a report that nobody reads must not stop it before it has found the gate closed.
+        child = self.start({GATE: gate, REPORT: reporting}, report)
         os.close(gate)
         os.close(reporting)
         init = self._reported(report)
@@ -64,14 +66,14 @@ class Watch:
         self._wait_for_init(init)
         self.note_end(how)
 
-    def start(self, made: dict[str, int]) -> int:
+    def start(self, made: dict[str, int], *also: int) -> int:
         """Start the command in its control groups and return its pid."""
         command = [str(made[word]) if word in made else word for word in self.command]
         child = os.fork()
         if child:
             return child
         try:
-            for number in (*self.handed_on, *made.values()):
+            for number in (*self.handed_on, *made.values(), *also):
                 os.set_inheritable(number, True)
             for group in self.groups:
                 _put(group, "0")
@@ -79,6 +81,8 @@ class Watch:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             os.execve(command[0], command, {})
+        except OSError as error:
+            os.write(2, f"the sandbox cannot be started: {error}\n".encode())
         finally:
             os._exit(127)
 

@@ -26,6 +26,7 @@ from gpudev_sdk.local.isolation import NONE, SANDBOX, Isolation
 from gpudev_sdk.local.settings import LocalSettings
 
 _TIMEOUT = 15.0
+_ALLOW = "Start gpudev as root, or let bubblewrap make user namespaces (Ubuntu: an AppArmor profile for it)."
 _INSTALL = "Install bubblewrap (Debian, Ubuntu: apt install bubblewrap) and start gpudev again."
 
 
@@ -49,9 +50,7 @@ def _judge(ended: subprocess.CompletedProcess[bytes]) -> Isolation:
     if ended.returncode:
         said = ended.stderr.decode(errors="replace").strip().splitlines()
         why = said[-1] if said else f"exit status {ended.returncode}"
-        return Isolation(
-            NONE, f"this system lets bubblewrap make no box: {why}", "See docs/local.md on user namespaces."
-        )
+        return Isolation(NONE, f"this system lets bubblewrap make no box: {why}", _ALLOW)
     managed = json.loads(ended.stdout)
     if managed:
         return Isolation(NONE, f"a trial box {', '.join(managed)}")

@@ -18,7 +18,6 @@ from typing import Any
 
 import attrs
 
-import gpudev_sdk
 from gpudev_sdk.errors import TryLater
 from gpudev_sdk.local.jobs import FAILURE, LOCK, TRASH
 from gpudev_sdk.local.locks import hold
@@ -103,7 +102,7 @@ def _beside(folder: pathlib.Path, suffix: str) -> pathlib.Path:
 
 def _start(work: pathlib.Path, job: dict[str, Any], keep: tuple[int, ...]) -> None:
     """Start a detached process; a thread waits for it so that it leaves no zombie."""
-    packages = pathlib.Path(gpudev_sdk.__file__).parent.parent
+    packages = pathlib.Path(__file__).parents[2]
     command = [sys.executable, "-I", "-S", "-c", _START, str(packages), json.dumps(job)]
     with (work / "jobs.log").open("ab") as log:
         process = subprocess.Popen(

@@ -48,7 +48,7 @@ def parse_ring(payload: str) -> Ring | None:
 
 def parse_message(body: object) -> Ring | None:
     """Read a message's body; None for a poisonous one."""
-    if not isinstance(body, dict) or body.get("v") != 1 or body.get("kind") not in {"reservation", "disk"}:
+    if not isinstance(body, dict) or body.get("v") != 1 or body.get("kind") not in ("reservation", "disk"):
         return None
     try:
         return Ring(str(body["kind"]), uuid.UUID(str(body["id"])))

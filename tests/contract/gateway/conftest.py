@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pathlib
 import socket
 import subprocess
@@ -49,7 +50,7 @@ class Loop:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Rules:
     """Who may what, in memory: keys by fingerprint, boxes by owner and name."""
 
@@ -100,8 +101,19 @@ async def run_command(process):
     child = await asyncio.create_subprocess_shell(
         process.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+    giving = asyncio.create_task(carry(process.stdin, child.stdin))
+    await asyncio.gather(carry(child.stdout, process.stdout), carry(child.stderr, process.stderr))
+    giving.cancel()
     process.exit(await child.wait())
+
+
+async def carry(source, target):
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+    if isinstance(target, asyncio.StreamWriter):
+        target.close()
 
 
 @attrs.define
@@ -117,10 +129,13 @@ class World:
     lee: User = attrs.field(factory=lambda: User(id=uuid.uuid4(), number=2, name="lee"))
     opened: list = attrs.field(factory=list)
 
-    def key(self, name, user=None):
+    def key(self, name, user=None, kind="ed25519"):
         """Make a key pair, enrolled for a person or for nobody."""
         path = self.folder / name
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", kind, "-b", "3072" if kind == "rsa" else "256", "-N", "", "-f", str(path)],
+            check=True,
+        )
         if user is not None:
             self.rules.keys[self.fingerprint(path)] = user
         return path
@@ -130,19 +145,27 @@ class World:
 
     def box(self, user, name, authority=None, certificate=True):
         """Start a box and let its person reach it."""
-        path = self.folder / f"{name}.sock"
+        path = self.folder / f"{user.name}-{name}.sock"
         private, public = self.authority.new_host_key()
         key = asyncssh.import_private_key(private)
         line = (authority or self.authority).sign_host_key(public, 1)
         keys = [(key, asyncssh.import_certificate(line))] if certificate else [key]
-        self.opened.append(self.loop.run(self._listen(path, keys)))
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        self.opened.append(self.loop.run(self._listen(listener, keys)))
         box = Box(reservation_id=uuid.uuid4(), endpoint=f"unix:{path}")
         self.rules.boxes[user.id, name] = box
         return box
 
-    async def _listen(self, path, keys):
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
+    def impostor(self):
+        """Listen like a gateway, with a box's key and certificate; return the port."""
+        private, public = self.authority.new_host_key()
+        certificate = asyncssh.import_certificate(self.authority.sign_host_key(public, 1))
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.opened.append(self.loop.run(self._listen(listener, [(asyncssh.import_private_key(private), certificate)])))
+        return listener.getsockname()[1]
+
+    async def _listen(self, listener, keys):
         return await asyncssh.listen(
             sock=listener, server_factory=BoxServer, server_host_keys=keys, process_factory=run_command, encoding=None
         )
@@ -163,6 +186,11 @@ class World:
         files.write(folder / "config", render_all([(install, [SshBox(name="work")])]))
         files.write(install.known_hosts, known_hosts(install))
         return folder / "config"
+
+    async def connect(self, key, **options):
+        """Log in with asyncssh, which can ask for anything."""
+        own = {"username": "gpudev", "known_hosts": None, "agent_path": None, "config": None, "client_keys": [str(key)]}
+        return await asyncssh.connect("127.0.0.1", self.gateway.port, **own | options)
 
     def command(self, config, *arguments):
         return ["env", "-u", "SSH_AUTH_SOCK", "ssh", "-F", str(config), "-o", "BatchMode=yes", *arguments]
@@ -191,11 +219,11 @@ class World:
         return process.stdout.readline() == b"still there\n"
 
     def close(self):
+        self.loop.run(self.gateway.stop())
         for thing in self.opened:
             if isinstance(thing, subprocess.Popen):
                 thing.kill()
-                thing.communicate()
-        self.loop.run(self.gateway.stop())
+                thing.communicate(timeout=PATIENCE)
         for thing in self.opened:
             if not isinstance(thing, subprocess.Popen):
                 self.loop.loop.call_soon_threadsafe(thing.close)

@@ -327,6 +327,13 @@ def test_a_disk_that_is_not_its_own_is_not_leased(rows, anna, disk, preparing):
         rows.lease(disk, preparing)
 
 
+def test_another_disk_does_not_stand_in_for_its_own(rows, anna, disk):
+    rows.node()
+    row = rows.reservation(anna, disk=disk)
+    with pytest.raises(IntegrityConstraintViolation):
+        rows.prepare(row, 0, disk=rows.disk(anna, "other"))
+
+
 def test_two_live_boxes_of_one_person_have_two_names(rows, anna, preparing):
     other = rows.reservation(anna)
     with pytest.raises(UniqueViolation):

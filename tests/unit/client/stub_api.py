@@ -91,7 +91,7 @@ class Stub:
                 gpu_type="h100", backend="local", total=8, free=4, largest_now=4, per_node=8, queued=1, pretended=True,
                 max_duration_seconds=86400, offers=[
                     views.OfferView(gpus=4, starts_at=NOW),
-                    views.OfferView(gpus=8, starts_at=NOW + dt.timedelta(minutes=36))]),
+                    views.OfferView(gpus=8, starts_at=NOW + dt.timedelta(minutes=35, seconds=30))]),
             views.AvailabilityRow(
                 gpu_type="cpu", backend="local", total=4, free=4, largest_now=1, per_node=4, queued=0,
                 offers=[views.OfferView(gpus=1, starts_at=NOW)]),

@@ -99,7 +99,7 @@ class TestPreparing:
 
 class TestActive:
     def test_rests_until_something_is_due(self):
-        assert decide(active(), world(sighting=ready()), LIMITS) == Rest(dt.timedelta(seconds=30), "ready")
+        assert decide(active(), world(sighting=ready()), LIMITS) == Rest(dt.timedelta(seconds=10), "ready")
 
     def test_wakes_for_the_next_warning(self):
         near = active(left=30 * MINUTE + dt.timedelta(seconds=4))

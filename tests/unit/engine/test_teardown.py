@@ -118,12 +118,12 @@ def test_after_several_failures_the_volume_is_kept_and_somebody_told():
 
 
 def test_ended_comes_last():
-    done = stopping(**BEGUN, disk_released_at=NOW, detail="cancelled")
+    done = stopping(**BEGUN, disk_released_at=NOW, end_detail="cancelled")
     assert decide(done, world(), LIMITS) == Move(State.ENDED, detail="cancelled")
 
 
 def test_an_attempt_without_a_reason_goes_back_in_line():
-    back = stopping(**BEGUN, disk_released_at=NOW, end_reason=None, detail="no room after all")
+    back = stopping(**BEGUN, disk_released_at=NOW, end_reason=None, end_detail="no room after all")
     assert decide(back, world(), LIMITS) == Move(State.QUEUED, detail="back in line: no room after all")
 
 

@@ -58,5 +58,20 @@ class GpuShape(click.ParamType[tuple[str, int | None]]):
         return kind, int(count) if colon else None
 
 
+class GpuCount(click.ParamType[int]):
+    """A number of GPUs, in plain digits."""
+
+    name = "number"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number; a usage error otherwise."""
+        if isinstance(value, int):
+            return value
+        if not (value.isascii() and _COUNT.match(value)):
+            self.fail(f"{value[:60]!r} is not a number of GPUs", param, ctx)
+        return int(value)
+
+
 DURATION = Duration()
+GPU_COUNT = GpuCount()
 GPU_SHAPE = GpuShape()

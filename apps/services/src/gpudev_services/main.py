@@ -131,3 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_STATUS.get(error.code, 1)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read what we say has left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0

@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 _CAPABILITY_VERSION = 0x20080522
-_SET_PDEATHSIG, _SET_NO_NEW_PRIVS, _SET_SUBREAPER = 1, 38, 36
+_SET_NO_NEW_PRIVS, _SET_SUBREAPER = 38, 36
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def _close_others(kept: set[int]) -> None:
 
 
 def give_up(uid: int, *, alone: bool) -> None:
-    """Become `uid` for good, if root; never gain anything again; outlive the supervisor.
+    """Become `uid` for good, if root; never gain anything again.
 
     `alone` says that the box has its own pid namespace; otherwise whatever its programs leave behind comes to us.
     """
@@ -62,8 +62,6 @@ def give_up(uid: int, *, alone: bool) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _drop_capabilities(libc)
     _ask(libc, _SET_NO_NEW_PRIVS, 1)
-    # From here on the box stands by itself, whatever becomes of its supervisor.
-    _ask(libc, _SET_PDEATHSIG, 0)
     if not alone:
         _ask(libc, _SET_SUBREAPER, 1)
 

@@ -11,20 +11,21 @@ import time
 from gpudev_sdk.local.inside.children import Children
 from gpudev_sdk.local.inside.descent import descendants
 
-#: Well below the stop allowance, so that there is time to sync.
-_PATIENCE = 6.0
+#: How long programs have to end of their own accord, and then after they were hung up on, as shells want it.
+_ASKED, _HUNG_UP = 0.5, 5.5
 
 
 async def close_box(children: Children, *, alone: bool) -> None:
-    """Hang up and end everything in the box, wait a while for it, and write the home's filesystem out.
+    """Ask everything in the box to end, wait a while for it, and write the home's filesystem out.
 
     `alone` says that the box has its own pid namespace, which ends with us whatever is left in it.
     """
-    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT):
+    for number, patience in ((signal.SIGTERM, _ASKED), (signal.SIGHUP, _HUNG_UP)):
         _send_all(number, alone=alone)
-    deadline = time.monotonic() + _PATIENCE
-    while children.reap() and time.monotonic() < deadline:
-        await asyncio.sleep(0.02)
+        _send_all(signal.SIGCONT, alone=alone)
+        deadline = time.monotonic() + patience
+        while children.reap() and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
     if not alone:
         _send_all(signal.SIGKILL, alone=False)
     _sync_home()

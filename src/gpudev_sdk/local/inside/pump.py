@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 _CHUNK = 64 * 1024
+_MOST_CHUNKS = 16
 
 
 class Reader:
@@ -36,10 +37,11 @@ class Reader:
             self._loop.add_reader(self._descriptor, self._read)
 
     def drain(self) -> None:
-        """Hand on what is there now, and close."""
-        while self._descriptor is not None:
-            if not self._read():
-                self.close()
+        """Hand on what is there now, and close; somebody may go on writing for ever, so only so much."""
+        for _ in range(_MOST_CHUNKS):
+            if self._descriptor is None or not self._read():
+                break
+        self.close()
 
     def close(self) -> None:
         """Let go of the descriptor."""

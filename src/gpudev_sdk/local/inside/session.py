@@ -87,7 +87,7 @@ class Session(SSHServerStreamSession[bytes]):
             else:
                 self._start_on_pipes(argv)
         except OSError as error:
-            self._chan.write(f"gpudev: {shell} cannot be started: {error.strerror}\r\n".encode())
+            self._send(f"gpudev: {shell} cannot be started: {error.strerror}\r\n".encode())
             self._chan.exit(126)
 
     def data_received(self, data: bytes, datatype: Any) -> None:
@@ -141,19 +141,34 @@ class Session(SSHServerStreamSession[bytes]):
         self._pid = self._desk.children.start_on_terminal(argv, env, self._tty, self._ended)
         os.close(theirs)
         self._input = Writer(os.dup(ours), self._chan.pause_reading, self._chan.resume_reading)
-        self._outputs = [Reader(ours, self._chan.write, self._finish)]
+        self._outputs = [Reader(ours, self._send, self._finish)]
 
     def _start_on_pipes(self, argv: list[str]) -> None:
         (stdin, ours_in), (ours_out, stdout), (ours_err, stderr) = os.pipe(), os.pipe(), os.pipe()
         streams = [(stdin, 0), (stdout, 1), (stderr, 2)]
-        self._pid = self._desk.children.start(argv, self._env(), streams, self._ended)
-        for descriptor in (stdin, stdout, stderr):
-            os.close(descriptor)
+        try:
+            self._pid = self._desk.children.start(argv, self._env(), streams, self._ended)
+        except OSError:
+            for descriptor in (ours_in, ours_out, ours_err):
+                os.close(descriptor)
+            raise
+        finally:
+            for descriptor in (stdin, stdout, stderr):
+                os.close(descriptor)
         self._input = Writer(ours_in, self._chan.pause_reading, self._chan.resume_reading)
         self._outputs = [
-            Reader(ours_out, self._chan.write, self._finish),
-            Reader(ours_err, lambda data: self._chan.write(data, asyncssh.EXTENDED_DATA_STDERR), self._finish),
+            Reader(ours_out, self._send, self._finish),
+            Reader(ours_err, self._send_error, self._finish),
         ]
+
+    def _send(self, data: bytes, datatype: int | None = None) -> None:
+        try:
+            self._chan.write(data, datatype)
+        except BrokenPipeError:
+            return  # the client has closed its end; we hear of that in a moment
+
+    def _send_error(self, data: bytes) -> None:
+        self._send(data, asyncssh.EXTENDED_DATA_STDERR)
 
     def _env(self) -> dict[str, str]:
         given = {name: value for name, value in self._chan.get_environment_bytes().items() if _ACCEPTED.match(name)}

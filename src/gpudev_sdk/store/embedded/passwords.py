@@ -15,6 +15,15 @@ SUPERUSER = "postgres"
 LOGINS = (SUPERUSER, *roles.ROLES)
 
 
+def check(layout: Layout) -> None:
+    """Raise StoreError if a database was made and the passwords it was made with are lost."""
+    if layout.marker.exists() and not _file(layout, SUPERUSER).exists():
+        raise StoreError(
+            f"the passwords of the database in {layout.folder} are lost",
+            hint="Put its folder `passwords` back; or put a backup in its place: gpudev admin restore FILE.",
+        )
+
+
 def ensure(layout: Layout) -> None:
     """Make the passwords that are missing."""
     for role in LOGINS:

@@ -22,8 +22,9 @@ from gpudev_sdk.store.embedded.layout import PORT, Layout, usable
 
 #: Recovery after a crash reads what was written since the last checkpoint.
 LONGEST_START = 120.0
-LONGEST_STOP = 30.0
 LOOK = 0.01
+#: How a server is ended: in order, then at once, then by force; with the seconds that each gets.
+ENDING = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
 
 #: What must hold whatever postgresql.conf says. Failed statements are not logged with their text or their rows.
 FIXED = {
@@ -70,7 +71,7 @@ class Postmaster:
 
     def stop(self) -> None:
         """End it: in order, and if that takes too long at once; raise StoreError if it does not go at all."""
-        for number, patience in ((signal.SIGINT, LONGEST_STOP), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0)):
+        for number, patience in ENDING:
             self.signal(number)
             if self.wait(patience):
                 return
@@ -91,7 +92,7 @@ def command(layout: Layout, settings: Mapping[str, str]) -> list[str | pathlib.P
 
 def launch(layout: Layout, settings: Mapping[str, str]) -> Postmaster:
     """Start the server and return when it answers; raise StoreError with its own last words."""
-    _clear_reused_pid(layout)
+    _clear_stale(layout)
     with usable(layout.folder):
         log = os.open(layout.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -184,22 +185,21 @@ def _words(pid: int) -> list[str]:
         return []
 
 
-def _clear_reused_pid(layout: Layout) -> None:
-    """Remove a pid file whose pid is a stranger's now, which PostgreSQL would take for a running server.
+def _clear_stale(layout: Layout) -> None:
+    """Remove the lock files of a server that is gone: their pid may be a stranger's by now, or a zombie that nobody reaps,
+    and PostgreSQL would take either for a running server.
 
     Processes that outlived their postmaster are ended first, as it would have done: they still write.
     """
-    lines = pid_file(layout)
-    if not lines:
-        return
     for orphan in _orphans(layout.data):
         orphan.signal(signal.SIGQUIT)
         gone = orphan.wait(10.0)
         orphan.close()
         if not gone:
             raise StoreError(f"a process of an earlier PostgreSQL (pid {orphan.pid}) does not end")
-    with contextlib.suppress(FileNotFoundError):
-        (layout.data / "postmaster.pid").unlink()
+    place = layout.socket_folder()
+    for stale in (layout.data / "postmaster.pid", place / f".s.PGSQL.{PORT}.lock", place / f".s.PGSQL.{PORT}"):
+        stale.unlink(missing_ok=True)
 
 
 def _orphans(data: pathlib.Path) -> Iterator[Postmaster]:

@@ -51,10 +51,11 @@ class Embedded:
         self._layout.prepare()
         self._lock = self._layout.take_lock()
         try:
+            passwords.check(self._layout)
             passwords.ensure(self._layout)
             pgdata.ensure(self._layout)
-            if not self._supervisor.start():
-                ensure_roles(self._layout)
+            self._supervisor.start()
+            ensure_roles(self._layout)
         except BaseException:
             self.stop()
             raise

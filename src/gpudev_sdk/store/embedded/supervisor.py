@@ -44,18 +44,14 @@ class Supervisor:
         server = self._server
         return None if server is None else server.pid
 
-    def start(self) -> bool:
-        """Have the server up, and keep it so from now on; return whether one was running already. Raises StoreError."""
-        self._server = self._adopt()
-        adopted = self._server is not None
-        if self._server is None:
-            self._server = self._launch()
+    def start(self) -> None:
+        """Have the server up, and keep it so from now on. Raises StoreError."""
+        self._server = self._adopt() or self._launch()
         self._ballast.keep()
         self._stopping.clear()
         self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._thread = threading.Thread(target=self._watch, name="postgres-supervisor", daemon=True)
         self._thread.start()
-        return adopted
 
     def stop(self) -> None:
         """End the server in order."""
@@ -143,7 +139,7 @@ def answers(layout: Layout) -> bool:
     """Say whether the server takes our password and answers."""
     try:
         with psycopg.connect(
-            passwords.dsn(layout, passwords.SUPERUSER, "postgres"), connect_timeout=5, options="-c statement_timeout=5s"
+            passwords.dsn(layout, passwords.SUPERUSER, "postgres"), connect_timeout=3, options="-c statement_timeout=5s"
         ) as conn:
             conn.execute("SELECT 1")
     except psycopg.OperationalError:

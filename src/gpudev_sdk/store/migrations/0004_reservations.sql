@@ -100,6 +100,7 @@ CREATE TABLE reservation (
     ending_notice_served double precision,
     ending_notice_gaps bigint,
     detail text NOT NULL DEFAULT '',
+    end_detail text NOT NULL DEFAULT '',
     needs_attention text,
     backend text,
     node text,

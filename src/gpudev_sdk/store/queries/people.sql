@@ -95,6 +95,6 @@ DELETE FROM used_nonce WHERE expires_at < gpudev_now()
 INSERT INTO audit_event (actor, via, action, object, request_id)
 VALUES (%(actor)s, %(via)s, %(action)s, %(object)s, %(request_id)s)
 
--- name: wake_boxes
--- A person's keys changed: have their boxes looked at now.
-UPDATE reservation SET wake_at = gpudev_now() WHERE owner_id = %(user_id)s AND state IN ('preparing', 'active')
+-- name: boxes_of
+-- A person's boxes that are up or coming up.
+SELECT id FROM reservation WHERE owner_id = %(user_id)s AND state IN ('preparing', 'active')

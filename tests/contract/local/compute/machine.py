@@ -168,6 +168,16 @@ class Machine:
         return done.stdout
 
 
+def comes(is_so, seconds: float = 20.0) -> bool:
+    """Say whether something comes to be so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def leftovers(folder: pathlib.Path) -> list[str]:
     """Return the commands of every process that has to do with a folder."""
     found = []

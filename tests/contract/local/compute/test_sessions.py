@@ -14,6 +14,8 @@ import time
 import asyncssh
 import pytest
 
+from tests.contract.local.compute.machine import comes
+
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("ssh_program")]
 
 
@@ -127,7 +129,7 @@ def test_a_fifo_fetched_by_sftp_does_not_stop_the_box(machine, box):
 
 def test_a_forwarded_port_reaches_a_service_of_the_box(machine, box):
     with socket.create_server(("127.0.0.1", 0)) as service, socket.create_server(("127.0.0.1", 0)) as unused:
-        threading.Thread(target=lambda: service.accept()[0].sendall(b"hello"), daemon=True).start()
+        threading.Thread(target=_greet, args=(service,), daemon=True).start()
         port = unused.getsockname()[1]
         unused.close()
         forward = f"{port}:localhost:{service.getsockname()[1]}"
@@ -151,7 +153,7 @@ def test_the_agent_is_forwarded_only_if_the_reservation_asks_for_it(machine, tmp
     agent = _agent(tmp_path)
     try:
         done = machine.ssh(
-            box, "test -S \"$SSH_AUTH_SOCK\"", options=["-A"], env=os.environ | {"SSH_AUTH_SOCK": agent[0]}
+            box, 'test -S "$SSH_AUTH_SOCK"', options=["-A"], env=os.environ | {"SSH_AUTH_SOCK": agent[0]}
         )
     finally:
         os.kill(agent[1], 15)
@@ -168,7 +170,7 @@ def test_the_host_key_is_shown_with_the_certificate_of_the_reservation(machine, 
 def test_what_a_session_leaves_in_a_session_of_its_own_lives_on(machine, box):
     machine.run(box, "setsid sh -c 'sleep 1; echo done > mark' >/dev/null 2>&1 </dev/null &")
 
-    assert _comes(lambda: machine.ssh(box, "cat mark").stdout == "done\n")
+    assert comes(lambda: machine.ssh(box, "cat mark").stdout == "done\n")
 
 
 def test_a_client_that_goes_hangs_up_its_session(machine, box):
@@ -178,7 +180,12 @@ def test_a_client_that_goes_hangs_up_its_session(machine, box):
         assert ssh.stdout.readline() == b"ready\n"
         ssh.kill()
 
-    assert _comes(lambda: machine.ssh(box, "cat mark").stdout == "hup\n")
+    assert comes(lambda: machine.ssh(box, "cat mark").stdout == "hup\n")
+
+
+def _greet(service: socket.socket) -> None:
+    with service.accept()[0] as client:
+        client.sendall(b"hello")
 
 
 def _read_from(port: int) -> bytes:
@@ -189,15 +196,6 @@ def _read_from(port: int) -> bytes:
         except OSError:
             time.sleep(0.05)
     return b""
-
-
-def _comes(is_so) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if is_so():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def _agent(folder: pathlib.Path) -> tuple[str, int]:

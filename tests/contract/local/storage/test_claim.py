@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import textwrap
@@ -63,6 +64,24 @@ def test_of_many_who_replace_it_at_once_one_succeeds(tmp_path):
     answers = [process.communicate()[0].strip() for process in many]
 
     assert sorted(answers) == ["mine", "theirs", "theirs", "theirs"]
+
+
+def test_a_claim_is_compared_and_replaced_under_one_lock(tmp_path, monkeypatch):
+    read, held = claim.read, []
+
+    def looking(folder):
+        with (folder / "claim.json.lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(folder)
+        return read(folder)
+
+    monkeypatch.setattr(claim, "read", looking)
+
+    claim.write(tmp_path, FIRST, None)
+
+    assert held == [tmp_path]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"install_id": 1}', "null"])

@@ -83,3 +83,18 @@ def test_a_lock_that_is_a_symlink_is_not_followed(root, tmp_path):
 
     with pytest.raises(TryLater):
         locks.take(root)
+
+
+def test_a_lock_of_a_volume_that_was_removed_meanwhile_is_not_taken(root, monkeypatch):
+    """Between opening and locking, the volume may be renamed away; its lock would keep nobody from anything."""
+    opened = locks._open
+
+    def then_removed(where):
+        descriptor = opened(where)
+        root.rename(root.with_name("gone"))
+        return descriptor
+
+    monkeypatch.setattr(locks, "_open", then_removed)
+
+    with pytest.raises(Conflict, match="removed meanwhile"):
+        locks.take(root)

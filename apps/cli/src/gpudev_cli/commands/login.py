@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import click
 
 from gpudev_cli import consent, when, words
@@ -34,6 +36,8 @@ def command(context: click.Context, address: str | None, by: str | None, key: st
     else:
         install = config.get(wanted)
         origin, known_as, by = install.origin, name or install.name, by or install.login
+        key = key or install.key or None
+    key = str(pathlib.Path(key).expanduser().absolute()) if key else None
     made = login(places, origin, by=by, name=known_as, key=key)
     words.say(f"Signed in to {made.install.name} as {made.install.user}, until {when.both(made.token.expires_at)}.")
     with opened(made.install.name) as calls:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 import click
 
 from gpudev_cli import consent, ending, picks, when, words
 from gpudev_cli.asked import Asked
-from gpudev_cli.durations import DURATION, GPU_SHAPE
+from gpudev_cli.durations import DURATION, GPU_COUNT, GPU_SHAPE
 from gpudev_cli.sending import send
 from gpudev_cli.session import opened
-from gpudev_cli.waiting import wait_for_box
+from gpudev_cli.waiting import phase, wait_for_box
 from gpudev_sdk.client.calls import Calls
 from gpudev_sdk.client.values import Reservation, gpus
 from gpudev_sdk.wire.bodies import ReserveBody
 from gpudev_sdk.wire.views import DryRunView
+
+#: How often, and after how many seconds each, the planner's answer is asked for.
+PLAN_LOOKS, PLAN_LOOK = 20, 0.05
 
 
 @click.command("reserve")
@@ -28,7 +32,7 @@ from gpudev_sdk.wire.views import DryRunView
     "--gpus",
     "count",
     metavar="N",
-    type=click.IntRange(0, 4096),
+    type=GPU_COUNT,
     help="How many, by name [default: 1; none for cpu].",
 )
 @click.option("--hours", metavar="TIME", type=DURATION, help="How long, by name.")
@@ -63,7 +67,7 @@ def command(context: click.Context, /, as_json: bool, dry_run: bool, no_wait: bo
         body = picks.settle_disk(calls, body)
         row, interrupted = send(calls, body)
         if no_wait:
-            _say_queued(row, as_json)
+            _say_queued(_planned(calls, row), as_json)
             return 130 if interrupted else 0
         done = _wait(calls, row, interrupted)
         if done is None:
@@ -85,11 +89,21 @@ def _home(row: Reservation) -> str:
     return f" with the disk {row.disk}" if row.disk else " with a home that is thrown away at the end"
 
 
+def _planned(calls: Calls, row: Reservation) -> Reservation:
+    """Return the reservation with its place in line, which the planner gives in a moment."""
+    for _ in range(PLAN_LOOKS):
+        if row.state != "queued" or row.position is not None:
+            break
+        time.sleep(PLAN_LOOK)
+        row = calls.show(str(row.id))
+    return row
+
+
 def _say_queued(row: Reservation, as_json: bool) -> None:
     if as_json:
         words.json(row)
         return
-    words.say(f"{row.name} is in line: {gpus(row.gpu_type, row.gpus)}{_home(row)}.")
+    words.say(f"{row.name}: {gpus(row.gpu_type, row.gpus)}{_home(row)}; {phase(row)}.")
     words.say(f"Look: gpudev show {row.name}   Get in when it is up: gpudev connect {row.name}")
 
 

@@ -32,5 +32,7 @@ def command(server: str | None, as_json: bool) -> None:
     if as_json:
         words.json(me)
         return
-    where = "the server on this machine" if target.name == LOCAL else f"{target.name} ({target.address})"
+    where = (
+        "the server on this machine" if target.name == LOCAL else f"{target.name} ({target.address.partition('#')[0]})"
+    )
     words.say(f"{me.user} on {where}{', its owner' if me.is_admin else ''}")

@@ -54,6 +54,8 @@ def create_app(desk: Desk) -> Litestar:
         openapi_config=OpenAPIConfig(title="gpudev", version=API_VERSION, path=f"/{API_VERSION}/openapi"),
         request_max_body_size=1024 * 1024,
         middleware=[_with_request_id],
+        # The services have their own log.
+        logging_config=None,
     )
 
 

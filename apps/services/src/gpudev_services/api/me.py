@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from gpudev_sdk.domain.user import Challenge, Credentials
-from gpudev_sdk.engine.accounts import add_key
+from gpudev_sdk.engine.accounts import add_key, keys_changed
 from gpudev_sdk.errors import NotFound, NotSignedIn
 from gpudev_sdk.ssh.login import check_challenge, issue_challenge
 from gpudev_sdk.store import bell, people
@@ -113,8 +113,7 @@ def remove_key(desk: TheDesk, who: Who, key_id: FromPath[uuid.UUID]) -> None:
     with desk.engine.store.transaction() as conn:
         if conn.execute(people.Q["remove_key"], {"id": key_id, "user_id": who.user.id}).rowcount != 1:
             raise NotFound("you have no such key", hint="`gpudev key list` shows yours.")
-        conn.execute(people.Q["wake_boxes"], {"user_id": who.user.id})
-        bell.ring(conn, "access")
+        keys_changed(conn, who.user)
 
 
 @get("/me/tokens", sync_to_thread=True)

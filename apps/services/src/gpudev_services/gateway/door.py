@@ -27,6 +27,8 @@ NO_SUCH_BOX = asyncssh.ChannelOpenError(
 )
 NO_ANSWER = "the dev server does not answer; try again in a moment, or look at it: gpudev show"
 CANNOT_TELL = "gpudev cannot look it up now; try again in a moment"
+#: Never SHA-1.
+RSA_SIGNATURES = (b"rsa-sha2-256", b"rsa-sha2-512")
 #: So that a stream does not stop and wait for the other side's word on a long line.
 WINDOW = 4 * 1024 * 1024
 
@@ -89,6 +91,8 @@ class Door(asyncssh.SSHServer):
         self._tried += 1
         if username != USER_NAME or self._tried > 2 * self._caps.keys:
             return False
+        if key.algorithm == b"ssh-rsa":
+            key.all_sig_algorithms = set(RSA_SIGNATURES)
         fingerprint = key.get_fingerprint()
         try:
             user = await asyncio.to_thread(self._access.user_of_key, fingerprint)

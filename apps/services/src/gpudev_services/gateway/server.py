@@ -67,22 +67,26 @@ class Gateway:
         where = f"{self._settings.host}:{self._settings.port}"
         self._loop = asyncio.get_running_loop()
         try:
-            self._acceptor = await self._listen()
+            key = asyncssh.read_private_key(self._settings.host_key)
+        except (OSError, asyncssh.KeyImportError) as error:
+            raise ConfigError(f"the gateway's key {self._settings.host_key} cannot be read: {error}") from error
+        try:
+            self._acceptor = await self._listen(key)
         except OSError as error:
             hint = "Choose another address: gateway = HOST:PORT in the configuration."
             raise ConfigError(f"the SSH gateway cannot listen on {where}: {error.strerror}", hint=hint) from error
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise ConfigError(f"the gateway's key {self._settings.host_key} cannot be read: {error}") from error
         self._sweeper = asyncio.create_task(self._sweep(), name="gateway-sweep")
 
-    async def _listen(self) -> asyncssh.SSHAcceptor:
+    async def _listen(self, key: asyncssh.SSHKey) -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             self._settings.host,
             self._settings.port,
             server_factory=self._door,
-            server_host_keys=[str(self._settings.host_key)],
+            server_host_keys=[key],
             server_version="gpudev",
             encryption_algs=list(CIPHERS),
+            kex_algs="-*-sha1,rsa*",
+            signature_algs="-ssh-rsa",
             compression_algs=["none"],
             login_timeout=self._settings.caps.login_seconds,
             keepalive_interval=30,

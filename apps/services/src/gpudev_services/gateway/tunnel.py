@@ -97,6 +97,8 @@ class Upstream(asyncio.BufferedProtocol):
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._channel: asyncssh.SSHTCPChannel[bytes] | None = None
+        self._client_ended = False
+        self._box_ended = False
         self._lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -123,10 +125,11 @@ class Upstream(asyncio.BufferedProtocol):
             self._channel.write(self._turns.read(nbytes))
 
     def eof_received(self) -> bool:
-        """Pass on that the box sends no more; the other direction goes on."""
+        """Pass on that the box sends no more; the other direction goes on unless it ended before."""
+        self._box_ended = True
         if self._channel is not None and not self._channel.is_closing():
             self._channel.write_eof()
-        return True
+        return not self._client_ended
 
     def pause_writing(self) -> None:
         """Stop reading from the client until the box took what is waiting."""
@@ -149,8 +152,11 @@ class Upstream(asyncio.BufferedProtocol):
             self.transport.resume_reading()
 
     def finish_writing(self) -> None:
-        """Say that nothing more will be written."""
-        if self.transport.can_write_eof() and not self.transport.is_closing():
+        """Say that nothing more will be written; if the box said so before, that is all."""
+        self._client_ended = True
+        if self._box_ended:
+            self.transport.close()
+        elif not self.transport.is_closing():
             self.transport.write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:

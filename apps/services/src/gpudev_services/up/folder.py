@@ -106,6 +106,16 @@ class DataFolder:
         write_private(pointer, f"{made}\n".encode())
         return made
 
+    def gateway_port(self) -> int | None:
+        """Return the port that the gateway had last, where any free one will do."""
+        path = self.root / "gateway.port"
+        text = path.read_text(encoding="ascii").strip() if path.exists() else ""
+        return int(text) if text.isdigit() else None
+
+    def note_gateway_port(self, port: int) -> None:
+        """Remember the gateway's port."""
+        write_private(self.root / "gateway.port", f"{port}\n".encode())
+
     def control_plane_id(self) -> uuid.UUID:
         """Return who we are among control planes: kept here, not in the database, so that a copy of that is found out."""
         path = self.root / "control-plane.json"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 import attrs
 import structlog
 
+from gpudev_sdk.errors import ConfigError
 from gpudev_sdk.ssh.audience import audience
 from gpudev_sdk.store.bell import Ring
 from gpudev_sdk.wire.views import GatewayView
@@ -48,38 +51,49 @@ class Front:
         await self.gateway.stop()
 
 
+@attrs.frozen(kw_only=True)
+class Wide:
+    """The door for other machines."""
+
+    listener: socket.socket
+    certificates: Certificates
+    #: What clients may have dialled.
+    origins: tuple[str, ...]
+
+    @property
+    def login_line(self) -> str:
+        """What another machine's person types."""
+        return f"gpudev login {self.origins[0]}#sha256={self.certificates.pin}"
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """What a login may be signed for."""
+        return frozenset(audience(origin, self.certificates.pin) for origin in self.origins)
+
+
 async def open_front(back: Back, hub: Hub, powers: Powers) -> Front:
     """Open them; raise ConfigError where an address cannot be had."""
-    settings = back.configuration.settings
-    wide = _wide(back) if settings.listen else None
+    wide = _wide(back) if back.configuration.settings.listen else None
     gateway = await _open_gateway(back)
-    desk = _desk(back, hub, powers, _view(back, gateway), wide)
-    doors = ApiDoors(create_app(desk))
+    doors = ApiDoors(create_app(_desk(back, hub, powers, _view(back, gateway), wide)))
     path = back.folder.socket_path()
     doors.open_local(local_socket(path))
     if wide is not None:
-        doors.open_wide(wide_socket(settings.listen), wide)
+        doors.open_wide(wide.listener, wide.certificates)
     await doors.ready()
-    login_line = None if wide is None else f"gpudev login {origins(back)[0]}#sha256={wide.pin}"
+    login_line = None if wide is None else wide.login_line
     loop = asyncio.get_running_loop()
     return Front(doors=doors, gateway=gateway, login_line=login_line, local=str(path), loop=loop)
 
 
-def names(back: Back) -> list[str]:
-    """Return the names by which other machines dial this one."""
-    host, _ = address(back.configuration.settings.listen, "listen")
-    given = list(back.configuration.settings.names)
-    return given or ([host] if host not in ("0.0.0.0", "::") else [build.host_name()])
-
-
-def origins(back: Back) -> list[str]:
-    """Return the origins that clients may have dialled."""
-    _, port = address(back.configuration.settings.listen, "listen")
-    return [f"https://{f'[{name}]' if ':' in name else name}:{port}" for name in names(back)]
-
-
-def _wide(back: Back) -> Certificates:
-    return ensure_certificates(back.folder.tls, names(back))
+def _wide(back: Back) -> Wide:
+    settings = back.configuration.settings
+    host, _ = address(settings.listen, "listen")
+    listener = wide_socket(settings.listen)
+    port = listener.getsockname()[1]
+    names = settings.names or ([host] if host not in ("0.0.0.0", "::") else [build.host_name()])
+    origins = tuple(f"https://{f'[{name}]' if ':' in name else name}:{port}" for name in names)
+    return Wide(listener=listener, certificates=ensure_certificates(back.folder.tls, names), origins=origins)
 
 
 async def _open_gateway(back: Back) -> Gateway:
@@ -87,7 +101,17 @@ async def _open_gateway(back: Back) -> Gateway:
     settings = GatewaySettings(
         host=host, port=port, host_key=back.parts.host_ca.gateway_key(), install=back.configuration.settings.name
     )
-    gateway = Gateway(settings, StoreAccess(back.api_engine.store))
+    access = StoreAccess(back.api_engine.store)
+    if port == 0 and (before := back.folder.gateway_port()) is not None:
+        # People's ssh configurations have the port that was free the last time.
+        with contextlib.suppress(ConfigError):
+            return await _started(Gateway(attrs.evolve(settings, port=before), access))
+    gateway = await _started(Gateway(settings, access))
+    back.folder.note_gateway_port(gateway.port)
+    return gateway
+
+
+async def _started(gateway: Gateway) -> Gateway:
     await gateway.start()
     return gateway
 
@@ -99,9 +123,8 @@ def _view(back: Back, gateway: Gateway) -> GatewayView:
     )
 
 
-def _desk(back: Back, hub: Hub, powers: Powers, gateway: GatewayView, wide: Certificates | None) -> Desk:
+def _desk(back: Back, hub: Hub, powers: Powers, gateway: GatewayView, wide: Wide | None) -> Desk:
     logins, _ = build.logins(back.configuration, back.parts.install_id, back.folder)
-    audiences = frozenset() if wide is None else frozenset(audience(origin, wide.pin) for origin in origins(back))
     return Desk(
         engine=back.api_engine,
         doctor_engine=back.engine,
@@ -109,9 +132,9 @@ def _desk(back: Back, hub: Hub, powers: Powers, gateway: GatewayView, wide: Cert
         name=back.configuration.settings.name,
         nonce_secret=back.folder.nonce_secret(),
         logins=logins,
-        audiences=audiences,
+        audiences=frozenset() if wide is None else wide.audiences,
         gateway=gateway,
         operator=back.operator,
-        ca_pem=None if wide is None else wide.ca_pem,
+        ca_pem=None if wide is None else wide.certificates.ca_pem,
         admin=powers.as_admin(),
     )

@@ -7,8 +7,6 @@ import socket
 import threading
 from collections.abc import Callable
 
-from gpudev_sdk.store.listener import Listener
-
 from gpudev_sdk.engine.alarm import Alarm
 from gpudev_sdk.engine.claim import Claims
 from gpudev_sdk.engine.context import Engine
@@ -20,6 +18,7 @@ from gpudev_sdk.engine.processor import Processor
 from gpudev_sdk.engine.serving import Serving
 from gpudev_sdk.store import people
 from gpudev_sdk.store.bell import Ring
+from gpudev_sdk.store.listener import Listener
 
 #: Without a bell the plan is looked at this often, in case a notice was lost.
 PLAN_SWEEP = 60.0

@@ -1,0 +1,7 @@
+"""`python -m gpudev_cli` is `gpudev`."""
+
+from __future__ import annotations
+
+from gpudev_cli.main import main
+
+main()
