@@ -168,17 +168,34 @@ def _named(table: Mapping[str, Any], key: str, where: str) -> str:
     return name
 
 
-def build_backend(table: Mapping[str, Any], context: Context) -> tuple[Compute, Storage]:
-    """Load the providers that `[backends.NAME]` names and build them."""
-    where = f"backends.{context.name}"
+@attrs.frozen(kw_only=True)
+class Providers:
+    """What `[backends.NAME]` names, loaded, with their settings, and not built yet."""
+
+    compute: type[Compute]
+    compute_settings: Any
+    storage: type[Storage]
+    storage_settings: Any
+
+    def build(self, context: Context) -> tuple[Compute, Storage]:
+        """Build them."""
+        return self.compute(self.compute_settings, context), self.storage(self.storage_settings, context)
+
+
+def read_backend(table: Mapping[str, Any], name: str) -> Providers:
+    """Load the providers that `[backends.NAME]` names and read their settings."""
+    where = f"backends.{name}"
     compute_name, storage_name = _named(table, "compute", where), _named(table, "storage", where)
     unknown = set(table) - {"compute", "storage", compute_name, storage_name}
     if unknown:
         raise ConfigError(f"[{where}] does not know {sorted(unknown)[0]!r}")
     compute, storage = plugins.compute(compute_name), plugins.storage(storage_name)
-    compute_settings = _provider_settings(compute.Settings, table, compute_name, where)
-    storage_settings = _provider_settings(storage.Settings, table, storage_name, where)
-    return compute(compute_settings, context), storage(storage_settings, context)
+    return Providers(
+        compute=compute,
+        compute_settings=_provider_settings(compute.Settings, table, compute_name, where),
+        storage=storage,
+        storage_settings=_provider_settings(storage.Settings, table, storage_name, where),
+    )
 
 
 def build_login(table: Mapping[str, Any], context: Context) -> IdentityProvider:
@@ -197,3 +214,8 @@ def load_policy(name: str) -> plugins.Plugin:
         raise ConfigError(
             f"the plugin {name!r} is named and does not load: {error.message}", hint=error.hint
         ) from error
+
+
+def build_backend(table: Mapping[str, Any], context: Context) -> tuple[Compute, Storage]:
+    """Load the providers that `[backends.NAME]` names and build them."""
+    return read_backend(table, context.name).build(context)

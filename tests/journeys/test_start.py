@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 
 import pytest
 
-from tests.fix_install import CONFIG, Install
+from tests.fix_install import BIN, CONFIG, Install
 
 pytestmark = pytest.mark.sandbox
 
@@ -97,11 +98,19 @@ def test_a_disks_folder_that_is_not_there_any_more_never_becomes_an_empty_disk(o
     assert own_install.ssh("work", "cat ~/notes").stdout == "precious\n"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_data_folder_that_cannot_be_written(unstarted):
-    unstarted.data.chmod(0o500)
-    refused(unstarted, "up", "--detach")
-    unstarted.data.chmod(0o700)
+    if os.geteuid() == 0:
+        # Root may write everywhere but where a mount says no.
+        bound = f"mount --bind {unstarted.data} {unstarted.data} && mount -o remount,bind,ro {unstarted.data}"
+        command = ["unshare", "--mount", "sh", "-c", f"{bound} && exec {BIN}/gpudev up --detach"]
+        done = subprocess.run(command, env=unstarted.environment, capture_output=True, text=True, check=False)
+    else:
+        unstarted.data.chmod(0o500)
+        done = unstarted.cli("up", "--detach", ok=False)
+        unstarted.data.chmod(0o700)
+    assert done.returncode != 0
+    assert "--data" in done.stdout + done.stderr
+    assert [path.name for path in unstarted.data.iterdir()] == ["config.toml"]
 
 
 class Deep(Install):
@@ -119,4 +128,5 @@ def test_a_folder_at_a_very_long_path(unstarted):
     deep.up()
     deep.cli("reserve", "cpu", "1h", "--no-disk", "--name", "deep")
     assert deep.ssh("deep", "echo in").stdout == "in\n"
-    deep.close()
+    deep.cli("cancel", "--all", "--yes", "--wait")
+    deep.cli("down")

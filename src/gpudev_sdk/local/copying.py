@@ -13,7 +13,7 @@ import os
 import stat
 from typing import NamedTuple
 
-from gpudev_sdk.local.trees import MAX_DEPTH, TooMuch, amount, find_entry, opened_folder
+from gpudev_sdk.local.trees import MAX_DEPTH, TooMuch, amount, find_entry, names_in, opened_folder
 
 _FICLONE = 0x40049409
 _CHUNK = 16 * 1024 * 1024
@@ -172,7 +172,7 @@ def copy_tree(home: int, target: int, links: int, bounds: Bounds, *, sharing: bo
     """Copy what the folder that `home` names (O_PATH) holds into the open folder `target`."""
     copy = TreeCopy(os.fstat(home).st_dev, links, bounds, sharing=sharing)
     copy.folder(home, target)
-    for name in os.listdir(links):
+    for name in names_in(links):
         os.unlink(name, dir_fd=links)
     return Copied(copy.bytes, copy.entries, copy.left_out)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from gpudev_sdk.local.trees import MAX_DEPTH, find_entry, opened_folder
+from gpudev_sdk.local.trees import MAX_DEPTH, find_entry, names_in, opened_folder
 
 _ALL = stat.S_IRWXU
 
@@ -34,12 +34,12 @@ class _Removal:
         """Remove what is in a folder; return whether another sweep may find more."""
         self.stayed = None if depth == 0 else self.stayed
         removed = 0
-        for name in os.listdir(folder):
+        for name in names_in(folder):
             try:
                 removed += self._remove(name, folder, depth)
             except OSError as error:
                 self.stayed = self.stayed or error
-        return removed > 0 and bool(os.listdir(folder))
+        return removed > 0 and bool(names_in(folder))
 
     def _remove(self, name: str, folder: int, depth: int) -> int:
         entry = find_entry(name, folder)

@@ -59,6 +59,15 @@ def opened_folder(entry: int, *, rights: int) -> Iterator[int]:
             change_mode(entry, mode)
 
 
+def names_in(folder: int) -> list[str]:
+    """List an open folder as it is now; btrfs lists through a descriptor what was there when it was opened."""
+    fresh = os.open(".", _FOLDER, dir_fd=folder)
+    try:
+        return os.listdir(fresh)  # noqa: PTH208
+    finally:
+        os.close(fresh)
+
+
 def change_mode(entry: int, mode: int) -> None:
     """Set the mode of what an O_PATH descriptor names; `fchmod` refuses those."""
     os.chmod(f"/proc/self/fd/{entry}", mode)  # noqa: PTH101

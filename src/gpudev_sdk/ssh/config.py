@@ -112,7 +112,7 @@ def known_hosts(install: SshInstall) -> str:
     check_install(install)
     gateway, ca = parse_public_key(install.gateway_key).line, parse_public_key(install.host_ca).line
     # A box's certificate holds for every name, so the CA must not speak for the gateway.
-    boxes = ",".join(dict.fromkeys([f"*.{SUFFIX}", ]))
+    boxes = ",".join(dict.fromkeys([f"*.{SUFFIX}", f"!{GATEWAY}.{SUFFIX}", f"!{install.gateway}"]))
     return f"{HEAD}{install.gateway} {gateway}\n@cert-authority {boxes} {ca}\n"
 
 

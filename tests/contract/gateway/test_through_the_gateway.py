@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
+import time
 
 import attrs
 import pytest
@@ -35,6 +37,60 @@ def test_a_slow_reader_gets_everything(world, kims):
     command = " ".join(f"'{part}'" for part in world.command(kims, "work.gpudev", "head -c 20000000 /dev/zero"))
     done = subprocess.run(f"{command} | (sleep 1; wc -c)", shell=True, capture_output=True, check=True)
     assert done.stdout.strip() == b"20000000"
+
+
+def raw_channel(world, config):
+    """Open a channel to something that is no SSH server; return the client, its channel's far end, and the gateway's part."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        box = world.rules.boxes[world.kim.id, "work"]
+        endpoint = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
+        world.rules.boxes[world.kim.id, "work"] = attrs.evolve(box, endpoint=endpoint)
+        process = world.start(config, "-W", "work:22", "gateway.gpudev")
+        listener.settimeout(20)
+        far, _ = listener.accept()
+    return process, far
+
+
+def tunnel_of(world):
+    (door,) = world.gateway._doorway.known
+    (tunnel,) = door.tunnels
+    return tunnel
+
+
+def test_a_box_is_reached_over_tcp_too(world, kims):
+    process, far = raw_channel(world, kims)
+    with far:
+        far.sendall(b"hello\n")
+        assert process.stdout.readline() == b"hello\n"
+
+
+def test_a_box_is_not_read_faster_than_its_client_reads(world, kims):
+    """What nobody takes is not kept either: memory stays bounded."""
+    _, far = raw_channel(world, kims)
+    with far:
+        far.settimeout(2)
+        with pytest.raises(TimeoutError):
+            for _ in range(200):
+                far.sendall(bytes(1_000_000))
+        assert tunnel_of(world)._channel.get_write_buffer_size() < 1_000_000
+
+
+def test_a_client_is_not_read_faster_than_its_box_reads(world, kims, wait_until):
+    process, far = raw_channel(world, kims)
+    with far:
+        os.set_blocking(process.stdin.fileno(), False)
+        sent = []
+
+        def stuck():
+            before = len(sent)
+            with contextlib.suppress(BlockingIOError):
+                while process.stdin.raw.write(bytes(65536)) is not None:
+                    sent.append(1)
+            return len(sent) == before and before > 0
+
+        assert wait_until(lambda: all(stuck() for _ in range(5) if not time.sleep(0.1)))
+        assert tunnel_of(world)._upstream.transport.get_write_buffer_size() < 8_000_000
+        assert len(sent) * 65536 < 50_000_000
 
 
 def test_a_second_command_shares_the_connection(world, tmp_path):
@@ -154,16 +210,3 @@ def test_a_box_that_does_not_answer_says_so(world, kims, tmp_path):
     done = world.ssh(kims, "work.gpudev", "id")
     assert done.returncode == 255
     assert b"does not answer" in done.stderr
-
-
-def test_a_box_is_reached_over_tcp_too(world, kims):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        box = world.rules.boxes[world.kim.id, "work"]
-        endpoint = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
-        world.rules.boxes[world.kim.id, "work"] = attrs.evolve(box, endpoint=endpoint)
-        process = world.start(kims, "-W", "work:22", "gateway.gpudev")
-        listener.settimeout(20)
-        connection, _ = listener.accept()
-        with connection:
-            connection.sendall(b"hello\n")
-            assert process.stdout.readline() == b"hello\n"

@@ -18,10 +18,43 @@ from gpudev_cli.main import ALIASES, GROUPS, run
 from gpudev_sdk.errors import Conflict
 from tests.unit.client.stub_api import Stub, reservation
 
-COMMANDS = [name for group in GROUPS.values() for name in group if name not in ("up", "down", "login")] + list(ALIASES)
-WORDS = ["h100", "h100:2", "4h", "cpu", "work", "--json", "--disk", "home", "--no-disk", "-h", "--all", "--yes", "--", "-n", "--dry-run",
-         "list", "show", "create", "delete", "add", "remove", "users", "NaN", "-1", "1e9", "..", "a\nb", "😀", "until 18:00", "=", "A=b",
-         "-e", "-t", "-g", "--hours", "\x00", "\ud800", "x" * 300, "work:a", ".", "/", "-", "'", "$(id)", "%s", "local", "--seen"]  # fmt: skip
+#: What would wait, or start something, by itself.
+LEFT_OUT = ("up", "down", "login", "wait")
+COMMANDS = [name for group in GROUPS.values() for name in group if name not in LEFT_OUT] + list(ALIASES)
+WORDS = [
+    "h100",
+    "h100:2",
+    "4h",
+    "cpu",
+    "work",
+    "--json",
+    "--disk",
+    "home",
+    "--no-disk",
+    "-h",
+    "--all",
+    "--yes",
+    "--",
+    "-n",
+]
+WORDS += [
+    "--dry-run",
+    "list",
+    "show",
+    "create",
+    "delete",
+    "add",
+    "remove",
+    "users",
+    "NaN",
+    "-1",
+    "1e9",
+    "..",
+    "😀",
+    "=",
+]
+WORDS += ["A=b", "-e", "-t", "-g", "--hours", "work:a", ".", "/", "-", "'", "$(id)", "%s", "local", "--seen"]
+WORDS += ["a\nb", "until 18:00", "\x00", "\ud800", "x" * 300, ""]
 ARGUMENTS = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=12)), max_size=6)
 
 

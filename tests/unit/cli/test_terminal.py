@@ -188,7 +188,7 @@ def test_ctrl_c_while_connecting_to_a_refusing_server_reserves_nothing(terminal,
     status, rest = finish(child)
 
     assert status == 130
-    assert "nothing was reserved" in rest
+    assert "Nothing was reserved" in rest
 
 
 def test_the_include_line_is_not_asked_about_where_it_would_do_nothing(terminal, stub, places):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -20,6 +21,8 @@ _ACCEPTED = re.compile(rb"(LANG|LC_[A-Z]{1,20})\Z")
 _SCP = re.compile(r"scp( -[a-zA-Z-]+)* -[a-zA-Z]*[tf]")
 _SCP_PROGRAM = "/usr/bin/scp"
 _SIGNALS = signal.Signals
+#: How long the output of a program that was hung up on is still taken.
+_LEAVE = 5.0
 
 
 def _serve_files(channel: Any) -> Files:
@@ -130,7 +133,15 @@ class Session(SSHServerStreamSession[bytes]):
         """Hang up: what the session left in its process group hears of it."""
         super().connection_lost(exc)
         self._kill(_SIGNALS.SIGHUP)
-        self._let_go()
+        if self._terminal is not None or self._pid is None:
+            self._let_go()
+            return
+        # What it still says goes nowhere, but a broken pipe would end it before it has taken leave.
+        if self._input is not None:
+            self._input.close()
+        for output in self._outputs:
+            output.resume()
+        asyncio.get_running_loop().call_later(_LEAVE, self._let_go)
 
     def _start_on_terminal(self, argv: list[str], terminal: tuple[int, int]) -> None:
         ours, theirs = terminal

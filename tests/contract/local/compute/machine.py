@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from gpudev_sdk.errors import TryLater
 from gpudev_sdk.local import catalogue
 from gpudev_sdk.local.boxes import Box, Shelf
 from gpudev_sdk.local.compute import LocalCompute
+from gpudev_sdk.local.identity import Process
 from gpudev_sdk.local.settings import LocalSettings
 from gpudev_sdk.local.storage import LocalStorage
 from gpudev_sdk.providers.context import Context
@@ -166,6 +168,10 @@ class Machine:
         done = self.ssh(server_id, command)
         assert done.returncode == 0, (done, self.log(server_id))
         return done.stdout
+
+
+def kill(process: Process) -> None:
+    os.kill(process.pid, signal.SIGKILL)
 
 
 def comes(is_so, seconds: float = 20.0) -> bool:

@@ -8,6 +8,7 @@ from gpudev_cli import ending, words
 from gpudev_cli.commands.show import only_one
 from gpudev_cli.session import opened
 from gpudev_cli.waiting import wait_for_box
+from gpudev_sdk.client.include import is_enabled
 
 
 @click.command("wait")
@@ -26,5 +27,5 @@ def command(server: str | None, name: str | None, as_json: bool) -> int:
         if as_json:
             words.json(done)
         else:
-            ending.say_ready(calls, done, agent=False, as_json=False, included=True)
+            ending.say_ready(calls, done, agent=False, as_json=False, included=is_enabled(calls.places))
         return 0

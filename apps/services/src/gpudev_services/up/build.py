@@ -58,9 +58,17 @@ def backends(configuration: config.Configuration, install: uuid.UUID, folder: Da
     for name, table in configuration.backends.items():
         place = folder.backend(name)
         place.mkdir(mode=0o700, exist_ok=True)
-        compute, storage = config.build_backend(table, Context(install_id=install, name=name, data_folder=place))
+        context = Context(install_id=install, name=name, data_folder=place)
+        compute, storage = config.build_backend(table, context)
         built[name] = Backend(name=name, compute=compute, storage=storage)
     return built
+
+
+def check(configuration: config.Configuration) -> None:
+    """Raise for a backend or a named plugin that cannot be loaded, before anything is started."""
+    named_plugins(configuration)
+    for name, table in configuration.backends.items():
+        config.read_backend(table, name)
 
 
 def logins(
