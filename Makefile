@@ -7,7 +7,7 @@ MEMBERS := . apps/cli apps/services examples/gpudev-example
 UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 
-.PHONY: help setup demo test unit lint types fmt lock build bench clean
+.PHONY: help setup demo test unit lint types wheels fmt lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,14 @@ lint: setup ## ruff, import-linter
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy
+
+wheels: setup ## build every distribution and try the wheels in bare environments
+	@tools/check-wheels
+
+bench: setup ## the figures of docs/figures.md, each beside its floor
+	@$(BIN)/python benchmarks/start.py
+	@$(BIN)/python benchmarks/planner.py
+	@$(BIN)/python benchmarks/machine.py
 
 fmt: setup ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,6 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         yield embedded
     finally:
         embedded.stop()
+        shutil.rmtree(embedded.folder)
 
 
 def _as_superuser(server: Embedded, *statements: sql.Composed) -> None:

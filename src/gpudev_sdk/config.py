@@ -9,7 +9,7 @@ import datetime as dt
 import pathlib
 import tomllib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import attrs
 import typed_settings as ts
@@ -130,6 +130,23 @@ def _refuse_unknown(kind: type[Any], values: Mapping[str, Any], where: str) -> N
             raise ConfigError(f"{where} does not know {name!r}", hint=f"It knows: {', '.join(sorted(fields))}.")
         if isinstance(fields[name], type) and attrs.has(fields[name]) and isinstance(value, dict):
             _refuse_unknown(fields[name], value, f"[{name}]")
+        else:
+            _refuse_bent(fields[name], value, f"{where}: {name}")
+
+
+#: What TOML may hold for a field of each plain type; true is no number, and 1.5 no whole one.
+_LAWFUL: dict[object, tuple[type, ...]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
+
+
+def _refuse_bent(kind: Any, value: object, where: str) -> None:
+    """Refuse a value that would have to be bent to fit its field."""
+    inner = get_args(kind)
+    if isinstance(value, list) and inner:
+        wanted = next((arg for arg in inner if get_args(arg)), None) if get_origin(kind) is not list else kind
+        for element in value:
+            _refuse_bent(get_args(wanted)[0] if wanted is not None else None, element, where)
+    elif kind in _LAWFUL and (type(value) not in _LAWFUL[kind]):
+        raise ConfigError(f"{where} cannot be {value!r}", hint=f"Give it a value of the kind {kind.__name__}.")
 
 
 def _structure(kind: type[T], loaders: list[Any], where: str) -> T:

@@ -128,7 +128,7 @@ def test_a_backend_of_an_unknown_provider_says_the_pip_line(context):
     [
         ({"example": {"gpu": 3}}, r"\[backends\.here\.example\] does not know 'gpu'"),
         ({"exmaple": {"gpus": 3}}, r"\[backends\.here\] does not know 'exmaple'"),
-        ({"example": {"gpus": "many"}}, r"\[backends\.here\.example\] is not valid"),
+        ({"example": {"gpus": "many"}}, r"\[backends\.here\.example\]: gpus cannot be"),
         ({"local": {"pretend": "h100"}}, r"\[backends\.here\.local\] is not valid: .*pretend"),
     ],
 )
@@ -154,3 +154,22 @@ def test_the_current_folder_is_not_read(tmp_path, monkeypatch):
 
     assert config.read(None).settings.name == "gpudev"
     assert pathlib.Path("gpudev.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "processors = true",
+        "processors = 1.5",
+        "processors = '4'",
+        "gateway = 7022",
+        "names = [1]",
+        "[limits]\nmax_hours = '24'",
+        "[limits]\nkeep_snapshots = 2.5",
+        "[limits]\nwarning_minutes = [true]",
+    ],
+)
+def test_a_value_that_would_have_to_be_bent_is_refused(tmp_path, line):
+    (tmp_path / "config.toml").write_text(line)
+    with pytest.raises(ConfigError):
+        config.read(tmp_path / "config.toml")

@@ -22,17 +22,9 @@ from gpudev_sdk.client.targets import Target
 from gpudev_sdk.client.transport import STREAM_SILENCE
 from gpudev_sdk.client.values import Availability, Reservation, ReservationList
 from gpudev_sdk.errors import ServerUnreachable, Unavailable
+from gpudev_sdk.wire.account_views import MeView
 from gpudev_sdk.wire.bodies import ExtendBody, ReserveBody
-from gpudev_sdk.wire.views import (
-    DryRunView,
-    EventsView,
-    EventView,
-    GpuTypesView,
-    GpuTypeView,
-    MeView,
-    QueueView,
-    ServerView,
-)
+from gpudev_sdk.wire.views import DryRunView, EventsView, EventView, GpuTypesView, GpuTypeView, QueueView, ServerView
 
 PAGE = 200
 

@@ -10,18 +10,10 @@ from msgspec import Struct
 from gpudev_sdk.client.api import Api
 from gpudev_sdk.client.refs import part
 from gpudev_sdk.client.values import Disk, DiskList
+from gpudev_sdk.wire.account_views import KeysView, KeyView
+from gpudev_sdk.wire.admin_views import AdoptView, BackupView, DoctorView, UsersView, UserView
 from gpudev_sdk.wire.bodies import AdoptBody, DiskBody, FileBody, KeyBody, RestoreBody, UserBody, UserChangeBody
-from gpudev_sdk.wire.views import (
-    AdoptView,
-    BackupView,
-    DoctorView,
-    KeysView,
-    KeyView,
-    SnapshotsView,
-    SnapshotView,
-    UsersView,
-    UserView,
-)
+from gpudev_sdk.wire.views import SnapshotsView, SnapshotView
 
 
 class _Disks(Struct, frozen=True, kw_only=True):

@@ -25,8 +25,9 @@ from gpudev_sdk.domain.user import Challenge
 from gpudev_sdk.errors import Conflict, InvalidRequest, NotFound, NotSignedIn, Unavailable
 from gpudev_sdk.providers import Context, IdentityProvider
 from gpudev_sdk.ssh.audience import audience
+from gpudev_sdk.wire.account_views import ChallengeView, LoginView
 from gpudev_sdk.wire.bodies import LoginBody
-from gpudev_sdk.wire.views import ChallengeView, LoginView, ServerView
+from gpudev_sdk.wire.views import ServerView
 
 DEFAULT_LOGIN = "ssh"
 

@@ -12,6 +12,7 @@ from gpudev_sdk.domain.server import Claim
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import Conflict, Paused
 from gpudev_sdk.store import bell, fleet
+from gpudev_sdk.store.pool import Store
 from gpudev_sdk.store.rows import Conn, Row
 
 #: Effects need a claim that was raised at most this long ago.
@@ -77,6 +78,13 @@ class Claims:
             if now is None or now.control_plane_id != self._engine.control_plane_id:
                 raise Paused(f"{backend.name}: another control plane took it", hint=NEXT_STEP) from error
         self._raised[backend.name] = time.monotonic()
+
+
+def pause_everything(store: Store, why: str) -> None:
+    """Let nothing be done on any backend until it is adopted, and void every token; for a database that was put back."""
+    with store.transaction() as conn:
+        conn.execute(fleet.Q["new_era"])
+        conn.execute(fleet.Q["pause_all"], {"why": why})
 
 
 def mismatch(engine: Engine, ours: Row | None, seen: Claim | None) -> str | None:

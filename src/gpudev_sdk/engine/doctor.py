@@ -9,7 +9,7 @@ from gpudev_sdk.engine.orphans import find_strays
 from gpudev_sdk.errors import ProviderError
 from gpudev_sdk.store.rows import Conn
 from gpudev_sdk.store.sql import queries
-from gpudev_sdk.wire.views import DoctorView, FindingView
+from gpudev_sdk.wire.admin_views import DoctorView, FindingView
 
 Q = queries("doctor")
 

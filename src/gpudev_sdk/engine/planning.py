@@ -90,7 +90,8 @@ def free_again(row: Row, now: dt.datetime, limits: Limits) -> dt.datetime | None
     if row["needs_attention"] is not None:
         return None
     if row["state"] == "stopping":
-        return max(now, row["state_since"] + limits.stop_allowance)
+        stopped: dt.datetime = row["state_since"] + limits.stop_allowance
+        return max(now, stopped)
     end = row["expires_at"] or now + row["granted"]
     moment: dt.datetime = end + limits.grace + limits.stop_allowance
     return moment

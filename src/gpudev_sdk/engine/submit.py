@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Mapping
 
 import attrs
-from psycopg.types.json import Jsonb
 
 from gpudev_sdk.domain.gpu import GpuType
 from gpudev_sdk.domain.limits import check_against
@@ -19,7 +18,7 @@ from gpudev_sdk.engine.files import ENV
 from gpudev_sdk.errors import Conflict, InvalidRequest, LimitReached, NotAllowed
 from gpudev_sdk.store import bell, disks, fleet, ids, people
 from gpudev_sdk.store.reservations import Entry, Q, add_event, scalar
-from gpudev_sdk.store.rows import Conn, Row
+from gpudev_sdk.store.rows import Conn, Row, as_json
 
 DEFAULT_DISK_BYTES = 100 * 1024**3
 
@@ -147,7 +146,7 @@ def _insert(
             "id": reservation_id,
             "owner_id": user.id,
             "name": _name(conn, user, request),
-            "request": Jsonb(request_to_json(request)),
+            "request": as_json(request_to_json(request)),
             "request_digest": digest,
             "idempotency_key": submission.idempotency_key,
             "gpu_type": kind.name,

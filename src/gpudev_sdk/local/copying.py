@@ -31,7 +31,7 @@ class Bounds(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """What a copy came to; blocks that the filesystem shares are not in `bytes`."""
+    """What a copy came to: the content's bytes, also where the filesystem shares them, and the entries."""
 
     bytes: int
     entries: int
@@ -62,6 +62,7 @@ class TreeCopy:
         self._sharing = sharing
         self._unlooked = 0
         self._depth = 0
+        self._written = 0
         self.bytes = 0
         self.entries = 0
         self.left_out = 0
@@ -124,6 +125,7 @@ class TreeCopy:
 
     def _file(self, name: str, entry: int, status: os.stat_result, target: int) -> None:
         source = _open_file(entry, status)
+        self.bytes += min(status.st_size, status.st_blocks * 512)
         try:
             copy = os.open(
                 name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=target
@@ -157,9 +159,9 @@ class TreeCopy:
         os.ftruncate(copy, size)
 
     def _count(self, more: int, copy: int) -> None:
-        self.bytes += more
+        self._written += more
         self._unlooked += more
-        if self.bytes > self._bounds.bytes:
+        if self._written > self._bounds.bytes:
             raise TooMuch(f"it is over {amount(self._bounds.bytes)}")
         if self._unlooked > _LOOK_EVERY:
             self._unlooked = 0

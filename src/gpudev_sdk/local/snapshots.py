@@ -123,10 +123,10 @@ class Snapshots:
     def put_away(self, snapshot: SnapshotRef) -> None:
         """Rename a snapshot away and begin to remove it."""
         final, draft = self._places(snapshot.snapshot_id)
-        if work.is_alive(draft):
-            raise TryLater("the snapshot is still being taken")
         if os.path.lexists(final):
             markers.check(final, self._install_id, snapshot.disk_id)
+        elif work.is_alive(draft):
+            raise TryLater("the snapshot is still being taken")
         for folder in (final, draft):
             work.put_away(folder, self._folder.work)
         work.forget(draft)

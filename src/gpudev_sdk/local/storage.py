@@ -101,9 +101,9 @@ class LocalStorage(Storage):
             return
         root = self._root(volume.volume_id)
         with _translated("the disk cannot be removed"), self._changing():
-            if work.is_alive(self._draft(volume.volume_id)):
-                raise TryLater("the disk is still being restored")
             if not os.path.lexists(root):
+                if work.is_alive(self._draft(volume.volume_id)):
+                    raise TryLater("the disk is still being restored")
                 return
             markers.check(root, self._install_id, volume.disk_id)
             lock = locks.take(root)

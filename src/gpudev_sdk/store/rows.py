@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from gpudev_sdk.domain.gpu import GpuType
 from gpudev_sdk.domain.request import request_from_json
@@ -34,6 +35,11 @@ def reservation_from_row(row: Row) -> Reservation:
         owner_number=row["owner_number"],
         **{name: row[name] for name in _PLAIN},
     )
+
+
+def as_json(plain: Row) -> Jsonb:
+    """Return plain values in the form in which a query takes them for a jsonb column."""
+    return Jsonb(plain)
 
 
 def user_from_row(row: Row) -> User:

@@ -40,19 +40,21 @@ def decode_reply(raw: bytes, kind: type[T]) -> T:
 
 def _refuse_oddities(raw: bytes) -> None:
     """Refuse what msgspec lets pass and a reader would stumble over: doubled keys, depth, NUL, surrogates."""
-    depth = deepest = 0
-    for byte in raw:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    if deepest > _MAX_DEPTH:
-        raise InvalidRequest("the body is nested too deep")
     try:
-        json.loads(raw, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+        plain = json.loads(raw, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise InvalidRequest("the body is not JSON") from None
+    _refuse_depth(plain)
+
+
+def _refuse_depth(plain: object) -> None:
+    level, depth = [plain], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise InvalidRequest("the body is nested too deep")
+        inner = [list(value.values()) if isinstance(value, dict) else value for value in level]
+        level = [value for values in inner if isinstance(values, list) for value in values]
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -212,53 +212,6 @@ class SnapshotsView(View, frozen=True, kw_only=True):
     items: list[SnapshotView]
 
 
-class KeyView(View, frozen=True, kw_only=True):
-    """An enrolled public key."""
-
-    id: uuid.UUID
-    name: str
-    fingerprint: str
-    public_key: str
-    created_at: dt.datetime
-
-
-class KeysView(View, frozen=True, kw_only=True):
-    """One's keys."""
-
-    items: list[KeyView]
-
-
-class TokenView(View, frozen=True, kw_only=True):
-    """A token of one's own; its value is shown only once, by the login that made it."""
-
-    id: uuid.UUID
-    created_at: dt.datetime
-    expires_at: dt.datetime
-    last_used_at: dt.datetime | None = None
-    current: bool = False
-
-
-class TokensView(View, frozen=True, kw_only=True):
-    """One's tokens."""
-
-    items: list[TokenView]
-
-
-class ChallengeView(View, frozen=True, kw_only=True):
-    """What a login signs."""
-
-    nonce: str
-    expires_at: dt.datetime
-
-
-class LoginView(View, frozen=True, kw_only=True):
-    """A fresh token."""
-
-    token: str
-    expires_at: dt.datetime
-    user: str
-
-
 class GatewayView(View, frozen=True, kw_only=True):
     """The one door: where it is, and the keys by which to know it and the boxes behind it."""
 
@@ -282,74 +235,6 @@ class ServerView(View, frozen=True, kw_only=True):
     backends: dict[str, dict[str, str]] = {}
     gateway: GatewayView | None = None
     logins: list[str] = []
-
-
-class MeView(View, frozen=True, kw_only=True):
-    """Who one is, and what one may have."""
-
-    user: str
-    is_admin: bool
-    local: bool
-    keys: int
-    live_reservations: int
-    live_gpus: int
-    max_reservations: int
-    max_gpus: int | None = None
-
-
-class UserView(View, frozen=True, kw_only=True):
-    """A person, for admins."""
-
-    name: str
-    is_admin: bool
-    disabled: bool
-    created_at: dt.datetime
-    keys: int
-
-
-class UsersView(View, frozen=True, kw_only=True):
-    """Everybody."""
-
-    items: list[UserView]
-
-
-class FindingView(View, frozen=True, kw_only=True):
-    """One thing that is not as it should be, and what to do."""
-
-    law: str
-    what: str
-    next_step: str
-
-
-class DoctorView(View, frozen=True, kw_only=True):
-    """What `admin doctor` found."""
-
-    as_of: dt.datetime
-    findings: list[FindingView]
-
-
-class BackupView(View, frozen=True, kw_only=True):
-    """A finished backup."""
-
-    path: str
-    size_bytes: int
-
-
-class DifferenceView(View, frozen=True, kw_only=True):
-    """One way in which a backend and the database differ."""
-
-    what: str
-    consequence: str
-
-
-class AdoptView(View, frozen=True, kw_only=True):
-    """The differences of a paused backend; `seen` goes into the adoption."""
-
-    backend: str
-    paused: str | None
-    differences: list[DifferenceView]
-    seen: str
-    adopted: bool = False
 
 
 class ProblemView(View, frozen=True, kw_only=True):

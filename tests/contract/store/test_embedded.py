@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from gpudev_sdk.errors import Conflict, StoreError
 from gpudev_sdk.store import migrate, roles
 from gpudev_sdk.store.embedded import Embedded, dumps
-from gpudev_sdk.store.embedded.layout import LONGEST_SOCKET
+from gpudev_sdk.store.embedded.layout import LONGEST_SOCKET, Layout, is_private
 from gpudev_sdk.store.embedded.passwords import LOGINS, SUPERUSER
 from tests.fix_database import KILLABLE
 
@@ -47,7 +47,8 @@ def initialised(tmp_path_factory):
 @pytest.fixture
 def folder(initialised, tmp_path):
     """A copy of it."""
-    return shutil.copytree(initialised, tmp_path / "postgres", symlinks=True)
+    yield shutil.copytree(initialised, tmp_path / "postgres", symlinks=True)
+    shutil.rmtree(tmp_path / "postgres")
 
 
 def test_a_role_connects_and_the_dsn_holds_no_password(server):
@@ -126,7 +127,23 @@ def test_a_long_path_has_its_socket_in_a_short_private_folder(tmp_path):
         assert made(folder).dsn(roles.ENGINE) == one.dsn(roles.ENGINE), "another process finds it"
     finally:
         one.stop()
-        shutil.rmtree(place)
+    assert not place.exists()
+
+
+def test_a_short_folder_that_somebody_else_took_is_not_used(tmp_path):
+    layout = Layout(tmp_path / ("long" * 20))
+    layout.folder.mkdir()
+    taken = layout.socket_folder()
+    taken.mkdir(mode=0o777)
+    taken.chmod(0o777)
+    try:
+        layout.make_socket_folder()
+        chosen = layout.socket_folder()
+        assert chosen != taken and is_private(chosen)
+        layout.drop_socket_folder()
+        assert not chosen.exists()
+    finally:
+        taken.rmdir()
 
 
 def test_two_starts_on_one_folder_are_one_too_many(embedded):

@@ -60,7 +60,8 @@ def history(embedded):
 
 @pytest.fixture
 def place(backed_up, tmp_path):
-    return shutil.copytree(backed_up, tmp_path / "place", symlinks=True)
+    yield shutil.copytree(backed_up, tmp_path / "place", symlinks=True)
+    shutil.rmtree(tmp_path / "place")
 
 
 def test_what_was_backed_up_is_back_and_the_rest_is_set_aside(place):

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gpudev_sdk.errors import Conflict
-from gpudev_sdk.wire import views
+from gpudev_sdk.wire import admin_views, views
 from tests.unit.client.stub_api import NOW, reservation
 
 
@@ -47,8 +47,8 @@ def test_every_read_can_be_json(gpudev, stub, words):
     disk = views.DiskView(id=stub.rows[0].id, name="work", size_bytes=1, created_at=NOW)
     stub.on("GET", "/disks/work", disk)
     stub.on("GET", "/disks/work/snapshots", views.SnapshotsView(items=[]))
-    stub.on("GET", "/admin/users", views.UsersView(items=[]))
-    stub.on("GET", "/admin/doctor", views.DoctorView(as_of=NOW, findings=[]))
+    stub.on("GET", "/admin/users", admin_views.UsersView(items=[]))
+    stub.on("GET", "/admin/doctor", admin_views.DoctorView(as_of=NOW, findings=[]))
     stub.on("POST", "/dry-run", views.DryRunView(starts_at=NOW, position=1))
     done = gpudev(*words, "--json")
 
@@ -222,14 +222,14 @@ def test_a_copy_has_exactly_one_side_in_a_box(gpudev, stub, words):
 
 
 def test_doctor_exits_1_when_there_is_something(gpudev, stub):
-    finding = views.FindingView(law="I-1", what="two hold a slot", next_step="Look.")
-    stub.on("GET", "/admin/doctor", views.DoctorView(as_of=NOW, findings=[finding]))
+    finding = admin_views.FindingView(law="I-1", what="two hold a slot", next_step="Look.")
+    stub.on("GET", "/admin/doctor", admin_views.DoctorView(as_of=NOW, findings=[finding]))
 
     assert gpudev("admin", "doctor").status == 1
 
 
 def test_adopting_is_a_second_step_with_what_was_seen(gpudev, stub):
-    seen = views.AdoptView(backend="local", paused="another's", differences=[], seen="d1")
+    seen = admin_views.AdoptView(backend="local", paused="another's", differences=[], seen="d1")
     stub.on("GET", "/admin/adopt/local", seen)
     stub.on("POST", "/admin/adopt", msgspec.structs.replace(seen, paused=None, adopted=True))
     first = gpudev("admin", "adopt", "local")

@@ -14,7 +14,7 @@ import uuid
 import msgspec
 
 from gpudev_sdk.errors import HTTP_STATUS, GpudevError, InvalidRequest, NotFound
-from gpudev_sdk.wire import views
+from gpudev_sdk.wire import account_views, views
 
 NOW = dt.datetime.now(dt.UTC)
 INSTALL = uuid.UUID("01234567-89ab-7def-8123-456789abcdef")
@@ -84,7 +84,7 @@ class Stub:
         self.on("GET", "/server", views.ServerView(
             version="0.1.0", install_id=INSTALL, install="lab", logins=["ssh"], gateway=gateway,
             backends={"local": {"isolation": "sandbox"}}))  # fmt: skip
-        self.on("GET", "/me", views.MeView(
+        self.on("GET", "/me", account_views.MeView(
             user="kim", is_admin=True, local=True, keys=1, live_reservations=1, live_gpus=2, max_reservations=20))  # fmt: skip
         rows = [
             views.AvailabilityRow(
@@ -99,10 +99,10 @@ class Stub:
         use = views.UseView(owner="lee", gpu_type="h100", gpus=4, state="active", until=NOW + dt.timedelta(minutes=35))
         self.on("GET", "/availability", views.AvailabilityView(as_of=NOW, rows=rows, uses=[use]))
         self.on("GET", "/disks", views.DisksView(items=[]))
-        self.on("POST", "/me/keys", lambda body, headers: views.KeyView(
+        self.on("POST", "/me/keys", lambda body, headers: account_views.KeyView(
             id=uuid.uuid4(), name="x", fingerprint="SHA256:x", created_at=NOW,
             public_key=msgspec.json.decode(body)["public_key"]))  # fmt: skip
-        self.on("GET", "/me/keys", views.KeysView(items=[]))
+        self.on("GET", "/me/keys", account_views.KeysView(items=[]))
 
     def answer(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> object:
         found = self.answers.get((method, path), self._of_rows)

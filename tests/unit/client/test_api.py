@@ -98,6 +98,15 @@ def test_garbage_is_an_error_with_a_next_step(calls, stub, answer, monkeypatch):
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["half", "half-chunk", "bad-chunk", "nothing"])
+def test_a_part_of_an_answer_is_a_broken_connection(calls, stub, name, monkeypatch):
+    monkeypatch.setattr("gpudev_sdk.client.api.READ_PATIENCE", 0.0)
+    stub.on("GET", "/me", GARBAGE[name])
+
+    with pytest.raises(ConnectionLost):
+        calls.me()
+
+
 def test_a_web_page_is_called_one(calls, stub):
     stub.on("GET", "/me", GARBAGE["html"])
 

@@ -20,7 +20,7 @@ from gpudev_sdk.client.connecting import remote_transport
 from gpudev_sdk.client.installs import Install
 from gpudev_sdk.client.origins import Origin
 from gpudev_sdk.errors import NotAllowed, ServerUnreachable, Unavailable
-from gpudev_sdk.wire.views import MeView
+from gpudev_sdk.wire.account_views import MeView
 
 NOW = dt.datetime.now(dt.UTC)
 

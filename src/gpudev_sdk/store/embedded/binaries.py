@@ -9,7 +9,7 @@ import pathlib
 import pwd
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gpudev_sdk.errors import StoreError
 
@@ -58,17 +58,21 @@ def _mapped_uid() -> int:
     return NOBODY if NOBODY in known or not known else known[0]
 
 
-def run(command: Sequence[str | pathlib.Path], what: str, extra: Mapping[str, str] | None = None) -> str:
-    """Run a program of PostgreSQL's to its end and return what it printed; raise StoreError with its own last words."""
+def run(command: Sequence[str | pathlib.Path], what: str, *, keeps: Sequence[int] = ()) -> str:
+    """Run a program of PostgreSQL's to its end and return what it printed; raise StoreError with its own last words.
+
+    `keeps` are descriptors that stay open in it, such as that of a lock which must outlive us as long as it runs.
+    """
     done = subprocess.run(
         unprivileged(command),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
-        env=ENVIRONMENT | dict(extra or {}),
+        env=ENVIRONMENT,
         umask=0o077,
         start_new_session=True,
+        pass_fds=keeps,
         check=False,
     )
     if done.returncode != 0:

@@ -3,7 +3,8 @@
 data/            PGDATA
 initialised      when and as what `data` was made; while it is there, `data` is never made afresh
 passwords/ROLE   a libpq passfile for each role
-run/             the Unix socket, unless its path were too long; then `socket-folder` says where it is
+run/             the Unix socket, unless its path were too long: then it is in a short 0700 folder under /tmp, named after
+                 this folder, or as `socket-folder` says where somebody else has that name
 lock             held by whoever runs or changes this database
 ballast          space that is given up when the filesystem is full
 dumps/           dumps made before a migration
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import pathlib
 import stat
@@ -75,18 +77,32 @@ class Layout:
                 part.mkdir(mode=0o700, exist_ok=True)
 
     def socket_folder(self) -> pathlib.Path:
-        """Return the 0700 folder of the socket: `run` below the folder, or a short one under /tmp that is noted."""
-        usual, note = self.folder / "run", self.folder / "socket-folder"
+        """Return where the socket is. The place outlives restarts, so that what connects to it needs no news of them."""
+        usual = self.folder / "run"
         if len(os.fsencode(usual / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET:
-            usual.mkdir(mode=0o700, exist_ok=True)
             return usual
-        if note.exists():
-            noted = pathlib.Path(note.read_text(encoding="utf-8").strip())
-            if _ours(noted):
-                return noted
-        made = pathlib.Path(tempfile.mkdtemp(prefix="gpudev-pg-", dir="/tmp"))
-        write_private(note, f"{made}\n")
-        return made
+        if self._socket_note.exists():
+            return pathlib.Path(self._socket_note.read_text(encoding="utf-8").strip())
+        return pathlib.Path("/tmp") / f"gpudev-pg-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:20]}"
+
+    @property
+    def _socket_note(self) -> pathlib.Path:
+        return self.folder / "socket-folder"
+
+    def make_socket_folder(self) -> None:
+        """Have the socket's folder, 0700 and ours; where somebody else took its name, choose another and note it."""
+        place = self.socket_folder()
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(mode=0o700)
+        if not is_private(place):
+            made = tempfile.mkdtemp(prefix="gpudev-pg-", dir="/tmp")
+            write_private(self._socket_note, f"{made}\n")
+
+    def drop_socket_folder(self) -> None:
+        """Leave nothing under /tmp while the server is down."""
+        if self.socket_folder().parent != self.folder and is_private(self.socket_folder()):
+            with contextlib.suppress(OSError):
+                self.socket_folder().rmdir()
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -112,7 +128,8 @@ class Layout:
         return descriptor
 
 
-def _ours(folder: pathlib.Path) -> bool:
+def is_private(folder: pathlib.Path) -> bool:
+    """Say whether a folder is there, ours, and closed to everybody else."""
     try:
         seen = folder.lstat()
     except FileNotFoundError:

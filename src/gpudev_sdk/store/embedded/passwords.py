@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from gpudev_sdk.errors import StoreError
 from gpudev_sdk.store import roles
-from gpudev_sdk.store.embedded.layout import PORT, Layout, write_private
+from gpudev_sdk.store.embedded.layout import PORT, Layout, is_private, write_private
 
 SUPERUSER = "postgres"
 LOGINS = (SUPERUSER, *roles.ROLES)
@@ -46,5 +46,7 @@ def dsn(layout: Layout, role: str, database: str) -> str:
         raise StoreError(f"the embedded database has no role {role!r}")
     if not _file(layout, role).exists():
         raise StoreError(f"there is no database in {layout.folder} yet", hint="Start gpudev once: gpudev up.")
-    passfile = str(_file(layout, role))
-    return make_conninfo(host=str(layout.socket_folder()), port=PORT, user=role, dbname=database, passfile=passfile)
+    place, passfile = layout.socket_folder(), str(_file(layout, role))
+    if (place.exists() or place.is_symlink()) and not is_private(place):
+        raise StoreError(f"{place} is another user's", hint="Start gpudev again: gpudev up.")
+    return make_conninfo(host=str(place), port=PORT, user=role, dbname=database, passfile=passfile)

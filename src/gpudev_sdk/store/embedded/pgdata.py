@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from gpudev_sdk import fault
 from gpudev_sdk.errors import StoreError
@@ -32,7 +35,7 @@ TUNED = {
 }
 
 
-def ensure(layout: Layout) -> bool:
+def ensure(layout: Layout, *, durable: bool = True) -> bool:
     """Make PGDATA if this folder never had one, and check it otherwise; return whether it was made. Needs the lock."""
     if layout.marker.exists():
         check(layout)
@@ -41,30 +44,53 @@ def ensure(layout: Layout) -> bool:
         # The rename is done and the note of it is not: a start was cut off there.
         check_version(layout.data)
     else:
-        make(layout)
+        make(layout, durable=durable)
     mark(layout)
     return True
 
 
-def make(layout: Layout, settings: Mapping[str, str] = TUNED) -> None:
-    """Run initdb beside `data` and rename it into place, so that a `data` that exists is whole."""
+def make(layout: Layout, *, durable: bool) -> None:
+    """Run initdb beside `data` and rename it into place, so that a `data` that exists is whole.
+
+    Where it need not be durable yet, writing it to disk is left to later.
+    """
     scratch = Layout(layout.folder, f"{layout.data_name}.making")
-    if scratch.data.exists():
-        shutil.rmtree(scratch.data)
-    with tempfile.NamedTemporaryFile("w", dir=layout.folder, prefix=".pw-", encoding="ascii") as file:
+    with (
+        _alone(layout) as lock,
+        tempfile.NamedTemporaryFile("w", dir=layout.folder, prefix=".pw-", encoding="ascii") as file,
+    ):
+        if scratch.data.exists():
+            shutil.rmtree(scratch.data)
         file.write(passwords.read(layout, passwords.SUPERUSER))
         file.flush()
-        tuned = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        tuned = [word for name, value in TUNED.items() for word in ("--set", f"{name}={value}")]
         ways = ["--auth-local=scram-sha-256", "--auth-host=scram-sha-256", f"--pwfile={file.name}"]
         text = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        late = [] if durable else ["--no-sync"]
         who = [f"--username={passwords.SUPERUSER}", "--no-instructions", f"--pgdata={scratch.data}"]
-        binaries.run([binaries.program("initdb"), *who, *ways, *text, *tuned], "making the database")
+        binaries.run(
+            [binaries.program("initdb"), *who, *ways, *text, *late, *tuned], "making the database", keeps=[lock]
+        )
     fault.point("initdb:made")
     with usable(layout.folder):
         if layout.data.exists():
             layout.data.rmdir()
         scratch.data.rename(layout.data)
         sync_folder(layout.folder)
+
+
+@contextlib.contextmanager
+def _alone(layout: Layout) -> Iterator[int]:
+    """Wait until no initdb of a start that was killed is at work here; give the lock that ours keeps while it lives."""
+    with usable(layout.folder):
+        descriptor = os.open(
+            layout.folder / "making.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def mark(layout: Layout) -> None:

@@ -92,8 +92,9 @@ def command(layout: Layout, settings: Mapping[str, str]) -> list[str | pathlib.P
 
 def launch(layout: Layout, settings: Mapping[str, str]) -> Postmaster:
     """Start the server and return when it answers; raise StoreError with its own last words."""
-    _clear_stale(layout)
     with usable(layout.folder):
+        layout.make_socket_folder()
+        _clear_stale(layout)
         log = os.open(layout.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         said = os.fstat(log).st_size

@@ -51,7 +51,7 @@ def _fill(fresh: Layout, dump: pathlib.Path) -> None:
     end_left_over(fresh)
     if fresh.data.exists():
         shutil.rmtree(fresh.data)
-    pgdata.make(fresh)
+    pgdata.make(fresh, durable=False)
     server = postmaster.launch(fresh, {"fsync": "off", "full_page_writes": "off"})
     try:
         ensure_roles(fresh)
@@ -62,6 +62,7 @@ def _fill(fresh: Layout, dump: pathlib.Path) -> None:
     finally:
         server.stop()
         server.close()
+        fresh.drop_socket_folder()
     binaries.run([binaries.program("initdb"), "--sync-only", f"--pgdata={fresh.data}"], "writing the database to disk")
 
 

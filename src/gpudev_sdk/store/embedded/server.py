@@ -33,6 +33,7 @@ class Embedded:
         self._supervisor = Supervisor(
             self._layout, settings or {}, Ballast(self._layout.folder / "ballast", ballast_bytes)
         )
+        self._durable = (settings or {}).get("fsync") != "off"
         self._lock: int | None = None
 
     @property
@@ -53,7 +54,7 @@ class Embedded:
         try:
             passwords.check(self._layout)
             passwords.ensure(self._layout)
-            pgdata.ensure(self._layout)
+            pgdata.ensure(self._layout, durable=self._durable)
             self._supervisor.start()
             ensure_roles(self._layout)
         except BaseException:
@@ -66,6 +67,7 @@ class Embedded:
             return
         try:
             self._supervisor.stop()
+            self._layout.drop_socket_folder()
         finally:
             os.close(self._lock)
             self._lock = None
@@ -105,4 +107,5 @@ def end_left_over(layout: Layout) -> bool:
         return False
     found.stop()
     found.close()
+    layout.drop_socket_folder()
     return True

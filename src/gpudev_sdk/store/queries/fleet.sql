@@ -153,6 +153,10 @@ ON CONFLICT (backend) DO UPDATE SET control_plane_id = excluded.control_plane_id
 INSERT INTO backend_claim (backend, control_plane_id, epoch, paused) VALUES (%(backend)s, %(control_plane_id)s, 1, %(why)s)
 ON CONFLICT (backend) DO UPDATE SET paused = excluded.paused
 
+-- name: pause_all
+-- Stop all effects everywhere.
+UPDATE backend_claim SET paused = %(why)s
+
 -- name: new_era
 -- Make every token and nonce of before void for good.
 UPDATE install SET era = era + 1

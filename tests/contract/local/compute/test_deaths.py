@@ -171,6 +171,19 @@ def test_a_launch_that_was_cut_short_can_be_ended(machine, point):
     assert machine.compute.list_servers() == ()
 
 
+def test_an_end_that_comes_while_the_box_is_started_keeps_its_gate_shut(machine):
+    spec = machine.spec()
+    fault.install(lambda name: machine.compute.terminate(spec.server_id) if name == "local.launch.intended" else None)
+    try:
+        machine.compute.launch(spec)
+    finally:
+        fault.install(None)
+
+    machine.until(spec.server_id, lambda seen: seen.phase is Phase.FINISHED)
+
+    assert machine.box(spec.server_id).ready.read_bytes() == b""
+
+
 @pytest.mark.parametrize("point", ["local.terminate.buried", "local.terminate.swept"])
 def test_an_end_that_was_cut_short_is_finished_by_the_next(machine, point):
     box = machine.start().server_id

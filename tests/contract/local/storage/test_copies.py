@@ -51,6 +51,16 @@ def test_bytes_modes_and_times_are_kept(copy_of):
     assert (stat.S_IMODE(folder.st_mode), folder.st_mtime_ns) == (0o705, 10**18 + 9)
 
 
+def test_a_snapshot_says_how_large_its_content_is(place):
+    storage = place.storage()
+    volume, home = place.volume(storage)
+    (home / "f").write_bytes(os.urandom(100_000))
+    own(home)
+    os.sync()
+
+    assert storage.get_snapshot(take(storage, volume)).size_bytes == 100_000
+
+
 def test_everything_belongs_to_the_homes_owner(copy_of):
     def fill(home):
         (home / "a" / "b").mkdir(parents=True)

@@ -162,3 +162,17 @@ def test_a_name_put_away_is_no_volume_even_if_its_removal_never_ran(place, monke
 
     assert storage.get_volume(volume).presence == "absent"
     assert storage.list_volumes() == ()
+
+
+def test_what_is_still_being_made_is_not_removed(filled):
+    storage, volume, _ = filled
+    spec = snapshot_spec(volume)
+    storage.create_snapshot(spec)
+    wait(lambda: jobs_of(str(spec.snapshot_id)))
+
+    with pytest.raises(TryLater, match="still being taken"):
+        storage.delete_snapshot(ref(spec))
+
+    wait(lambda: storage.get_snapshot(ref(spec)).state is SnapshotState.COMPLETED)
+    storage.delete_snapshot(ref(spec))
+    assert storage.get_snapshot(ref(spec)).presence == "absent"

@@ -13,7 +13,7 @@ from gpudev_cli.session import opened
 from gpudev_sdk.client.values import size
 from gpudev_sdk.domain.names import check_name
 from gpudev_sdk.errors import Conflict
-from gpudev_sdk.wire.views import UsersView
+from gpudev_sdk.wire.admin_views import UsersView
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

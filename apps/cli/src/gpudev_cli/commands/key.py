@@ -11,7 +11,7 @@ from gpudev_cli import when, words
 from gpudev_cli.session import opened
 from gpudev_sdk.client.calls import Calls
 from gpudev_sdk.errors import Conflict, InvalidRequest, NotFound
-from gpudev_sdk.wire.views import KeysView
+from gpudev_sdk.wire.account_views import KeysView
 
 LARGEST = 16 * 1024
 

@@ -9,7 +9,8 @@ import click
 from gpudev_cli import when, words
 from gpudev_cli.session import opened
 from gpudev_sdk.client.values import Reservation, gpus
-from gpudev_sdk.wire.views import MeView, ServerView
+from gpudev_sdk.wire.account_views import MeView
+from gpudev_sdk.wire.views import ServerView
 
 
 @click.command("status")

@@ -8,8 +8,8 @@ from litestar.params import FromPath, JSONBody
 from gpudev_sdk.engine import accounts, doctor
 from gpudev_sdk.errors import Conflict, NotAllowed
 from gpudev_sdk.store import people
+from gpudev_sdk.wire.admin_views import AdoptView, BackupView, DifferenceView, DoctorView, UsersView, UserView
 from gpudev_sdk.wire.bodies import AdoptBody, FileBody, UserBody, UserChangeBody
-from gpudev_sdk.wire.views import AdoptView, BackupView, DifferenceView, DoctorView, UsersView, UserView
 from gpudev_services.api.desk import Admin, Caller, Desk, TheDesk, Who
 
 

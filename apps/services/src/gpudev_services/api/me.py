@@ -16,8 +16,8 @@ from gpudev_sdk.ssh.login import check_challenge, issue_challenge
 from gpudev_sdk.store import bell, people
 from gpudev_sdk.store.reservations import Q, scalar
 from gpudev_sdk.store.rows import Row, user_from_row
+from gpudev_sdk.wire.account_views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
 from gpudev_sdk.wire.bodies import KeyBody, LoginBody
-from gpudev_sdk.wire.views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
 from gpudev_services.api.auth import issue_token
 from gpudev_services.api.clock import now
 from gpudev_services.api.desk import TheDesk, Who

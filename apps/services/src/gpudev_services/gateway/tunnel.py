@@ -97,23 +97,28 @@ class Upstream(asyncio.BufferedProtocol):
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._channel: asyncssh.SSHTCPChannel[bytes] | None = None
+        #: What the box said before there was somebody to pass it on to.
+        self._early = b""
         self._client_ended = False
         self._box_ended = False
         self._lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Read nothing before there is somebody to pass it on to."""
+        """Note the connection."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.pause_reading()
 
     def attach(self, channel: asyncssh.SSHTCPChannel[bytes]) -> None:
-        """Pass what the box says on to this channel from now on."""
+        """Pass what the box says on to this channel, beginning with what it said already."""
         self._channel = channel
+        channel.write(self._early)
+        self._early = b""
+        if self._box_ended:
+            channel.write_eof()
         if self._lost:
             channel.close()
         else:
-            self.transport.resume_reading()
+            self.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read into."""
@@ -121,7 +126,11 @@ class Upstream(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass on what the box sent."""
-        if self._channel is not None and not self._channel.is_closing():
+        if self._channel is None:
+            # Not earlier: before the first read, some versions of asyncio forget that they were told to pause.
+            self._early += self._turns.read(nbytes)
+            self.pause_reading()
+        elif not self._channel.is_closing():
             self._channel.write(self._turns.read(nbytes))
 
     def eof_received(self) -> bool:

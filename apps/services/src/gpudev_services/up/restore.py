@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 
+from gpudev_sdk.engine.claim import pause_everything
 from gpudev_sdk.errors import NotFound
 from gpudev_sdk.store.embedded import restore as restore_database
+from gpudev_sdk.store.pool import Store
+from gpudev_services.up.database import open_database
 from gpudev_services.up.folder import DataFolder
 
 
@@ -18,9 +21,21 @@ def restore(folder: DataFolder, dump: pathlib.Path) -> str:
     lock = folder.lock()
     try:
         aside = restore_database(folder.database, dump)
+        _pause(folder)
     finally:
         os.close(lock)
     return (
         f"The database is back as it was in {dump}; what was there before is kept in {aside}.\n"
         "The next `gpudev up` starts paused: look at the differences with `gpudev admin adopt local`."
     )
+
+
+def _pause(folder: DataFolder) -> None:
+    """Mark the database as one that somebody has to look at, whatever the backends' claims say."""
+    with open_database(folder, "") as database:
+        store = Store(database.engine_dsn)
+        store.open()
+        try:
+            pause_everything(store, "the database was put back from a backup")
+        finally:
+            store.close()
