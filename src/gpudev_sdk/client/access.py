@@ -28,12 +28,17 @@ def ensure_way(calls: Calls, row: Reservation, *, agent: bool = False) -> Box:
     """Enrol a key where that is ours to do, write our ssh files, and return the way into a box that is up."""
     if row.ssh_name is None:
         raise Conflict(f"{row.name} is {row.state}", hint=f"Look: gpudev show {row.name}")
-    if calls.install == LOCAL:
-        calls.keys.add(ensure_own_key(calls.places), name="gpudev")
+    enrol(calls)
     up = up_of(calls.list()) | {row.ssh_name: str(row.id)}
     note(calls, up, agent_for=row.ssh_name if agent else None)
     noted = (find_boxes(calls.places, calls.install, calls.address) or {})[row.ssh_name]
     return Box(row.ssh_name, noted.alias, ssh_config(calls.places))
+
+
+def enrol(calls: Calls) -> None:
+    """Enrol a key of gpudev's own, where the server is this machine's; elsewhere the login's key is enrolled."""
+    if calls.install == LOCAL:
+        calls.keys.add(ensure_own_key(calls.places), name="gpudev")
 
 
 def note(calls: Calls, up: Mapping[str, str], *, agent_for: str | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpudev_sdk.client.files import find_text
 from gpudev_sdk.client.places import Places
+from gpudev_sdk.client.targets import LOCAL
 
 if TYPE_CHECKING:
     from gpudev_sdk.client.calls import Calls
@@ -91,6 +92,15 @@ def keep_in_step(calls: Calls, rows: Iterable[Reservation]) -> None:
 def refresh(calls: Calls) -> None:
     """Have our ssh files agree with what is up now."""
     keep_in_step(calls, calls.list())
+
+
+def introduce(calls: Calls) -> None:
+    """Have the server know a key of ours before the first box comes up, so that nobody waits for it then."""
+    if calls.install != LOCAL or find_boxes(calls.places, calls.install, calls.address) is not None:
+        return
+    from gpudev_sdk.client.access import enrol
+
+    enrol(calls)
 
 
 def open_box(calls: Calls, row: Reservation, *, agent: bool = False) -> Box:

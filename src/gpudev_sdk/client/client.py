@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Unpack
 
 from gpudev_sdk.client.box import DevServer
+from gpudev_sdk.client.boxes import introduce
 from gpudev_sdk.client.calls import Calls
 from gpudev_sdk.client.connecting import open_api
 from gpudev_sdk.client.places import Places, find_places
@@ -34,6 +35,7 @@ class Client(Calls):
         because nobody would hold it.
         """
         body = make_body(gpu_type, hours, **options)
+        introduce(self)
         box = DevServer(self, self.submit(body), agent=body.agent_forwarding)
         if wait:
             try:

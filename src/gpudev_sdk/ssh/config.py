@@ -166,7 +166,8 @@ def _trust(install: SshInstall) -> list[str]:
         "CheckHostIP no",
         "UpdateHostKeys no",
         "PreferredAuthentications publickey",
-        "IdentitiesOnly no",
+        # With a key of its own, ssh is not to try a whole agent's first: the gateway takes few.
+        f"IdentitiesOnly {'no' if install.identity_file is None else 'yes'}",
         "ForwardAgent no",
         "ForwardX11 no",
         "ServerAliveInterval 15",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pathlib
+import signal
 import socket
 import subprocess
 import threading
@@ -98,13 +100,18 @@ class BoxServer(asyncssh.SSHServer):
 
 
 async def run_command(process):
-    child = await asyncio.create_subprocess_shell(
-        process.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_shell(process.command, start_new_session=True, **pipes)
     giving = asyncio.create_task(carry(process.stdin, child.stdin))
-    await asyncio.gather(carry(child.stdout, process.stdout), carry(child.stderr, process.stderr))
-    giving.cancel()
-    process.exit(await child.wait())
+    try:
+        await asyncio.gather(carry(child.stdout, process.stdout), carry(child.stderr, process.stderr))
+        process.exit(await child.wait())
+    finally:
+        giving.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
+        child._transport.close()
 
 
 async def carry(source, target):

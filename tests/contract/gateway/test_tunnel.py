@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pathlib
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -14,12 +16,14 @@ from gpudev_services.gateway.tunnel import READ_LEAST, READ_MOST, Turns, dial
 class Channel:
     """Notes what a client's channel is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, told_to: Callable[[], None] = lambda: None) -> None:
+        self._told_to = told_to
         self.told: list[object] = []
         self.closed = asyncio.Event()
 
     def write(self, data: bytes) -> None:
         self.told += [data] if data else []
+        self._told_to()
 
     def write_eof(self) -> None:
         self.told.append("eof")
@@ -31,25 +35,38 @@ class Channel:
         return self.closed.is_set()
 
 
-@pytest.mark.parametrize("ends", [True, False], ids=["and ends", "and goes on"])
-def test_what_a_box_says_before_its_client_is_there_is_kept(tmp_path: pathlib.Path, ends: bool) -> None:
-    async def attempt() -> list[object]:
-        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"SSH-2.0-box\r\n")
-            if ends:
-                writer.write_eof()
-            else:
-                await asyncio.sleep(0.2)
-                writer.write(b"more")
-                writer.write_eof()
-            await reader.read()
-            writer.close()
+@contextlib.asynccontextmanager
+async def box(folder: pathlib.Path, *words: bytes) -> AsyncIterator[UnixEndpoint]:
+    """Answer one client with these words, with time between them, and then end."""
+    over = asyncio.Event()
 
-        path = tmp_path / "box.sock"
-        async with await asyncio.start_unix_server(speak, path):
-            upstream = await dial(UnixEndpoint(str(path)), Turns())
-            await asyncio.sleep(0.1)
-            channel = Channel()
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for word in words:
+            writer.write(word)
+            await asyncio.sleep(0.2)
+        with contextlib.suppress(ConnectionError):
+            writer.write_eof()
+            await reader.read()
+        writer.close()
+        over.set()
+
+    path = folder / "box.sock"
+    async with await asyncio.start_unix_server(speak, path):
+        yield UnixEndpoint(str(path))
+        await asyncio.wait_for(over.wait(), 10)
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("words", [(b"SSH-2.0-box\r\n",), (b"SSH-2.0-box\r\n", b"more")])
+@pytest.mark.parametrize("late", [0, 0.1, 0.6], ids=["at once", "after a word", "after all"])
+def test_what_a_box_says_before_its_client_is_there_is_kept(
+    tmp_path: pathlib.Path, words: tuple[bytes, ...], late: float
+) -> None:
+    async def attempt() -> list[object]:
+        channel = Channel()
+        async with box(tmp_path, *words) as endpoint:
+            upstream = await dial(endpoint, Turns())
+            await asyncio.sleep(late)
             upstream.attach(channel)  # type: ignore[arg-type]
             while "eof" not in channel.told:
                 await asyncio.sleep(0.01)
@@ -57,8 +74,22 @@ def test_what_a_box_says_before_its_client_is_there_is_kept(tmp_path: pathlib.Pa
             await asyncio.wait_for(channel.closed.wait(), 10)
         return channel.told
 
-    told = asyncio.run(attempt())
-    assert told == [b"SSH-2.0-box\r\n", "eof"] if ends else [b"SSH-2.0-box\r\n", b"more", "eof"]
+    *told, end = asyncio.run(attempt())
+    assert (b"".join(told), end) == (b"".join(words), "eof")
+
+
+def test_a_client_that_takes_nothing_at_once_is_waited_for(tmp_path: pathlib.Path) -> None:
+    async def attempt() -> bool:
+        async with box(tmp_path, b"SSH-2.0-box\r\n") as endpoint:
+            upstream = await dial(endpoint, Turns())
+            await asyncio.sleep(0.1)
+            channel = Channel(told_to=upstream.pause_reading)
+            upstream.attach(channel)  # type: ignore[arg-type]
+            reading = upstream.transport.is_reading()
+            upstream.transport.abort()
+        return reading
+
+    assert not asyncio.run(attempt())
 
 
 def test_one_stream_reads_much_and_many_read_little() -> None:

@@ -57,6 +57,13 @@ def test_root_keeps_only_the_power_to_become_another():
     assert "--unshare-user" not in words
 
 
+def test_under_root_kernel_settings_are_shown_read_only():
+    words = sandbox.arguments(WALLS)
+
+    assert pairs(words, "--ro-bind")["/proc/sys"] == "/proc/sys"
+    assert words.index("--proc") < words.index("/proc/sys")
+
+
 def test_an_ordinary_user_gets_a_namespace_and_no_capability():
     words = sandbox.arguments(attrs.evolve(WALLS, as_root=False))
 

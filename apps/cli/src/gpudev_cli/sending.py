@@ -7,6 +7,7 @@ import sys
 import threading
 
 from gpudev_cli import words
+from gpudev_sdk.client.boxes import introduce
 from gpudev_sdk.client.calls import Calls
 from gpudev_sdk.client.transport import ConnectionLost
 from gpudev_sdk.client.values import Reservation
@@ -34,6 +35,7 @@ class _Sending(threading.Thread):
         """Send it, with one key for every try."""
         threading.excepthook = _told
         try:
+            introduce(self._calls)
             self.row = self._calls.submit(self._body)
         except GpudevError as error:
             self.error = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -189,17 +190,35 @@ def test_an_attempt_with_a_tombstone_is_not_launched_after_a_restart(machine):
     assert machine.compute.list_servers() == ()
 
 
-def test_an_emptied_data_folder_is_unknown_and_not_absent(machine, tmp_path):
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_data_folder_that_was_unmounted_is_unknown_and_not_absent(machine, tmp_path, emptied):
     box = machine.start().server_id
     boxes = tmp_path / "boxes"
     boxes.rename(tmp_path / "away")
+    if emptied:
+        (boxes / str(machine.install_id)).mkdir(parents=True)
     try:
         with pytest.raises(TryLater):
             machine.compute.observe(box)
         with pytest.raises(TryLater):
             machine.compute.list_servers()
     finally:
+        shutil.rmtree(boxes, ignore_errors=True)
         (tmp_path / "away").rename(boxes)
+
+
+def test_what_is_not_the_boxs_users_own_is_not_removed(machine, as_root):
+    box = machine.start().server_id
+    foreign = machine.box(box).scratch / "foreign"
+    foreign.mkdir()
+    (foreign / "file").touch()
+
+    with pytest.raises(AssertionError):
+        machine.stop(box, seconds=3)
+
+    assert (foreign / "file").exists()
+    assert "cannot remove what the box left" in machine.log(box)
+    shutil.rmtree(foreign)
 
 
 def test_a_long_data_folder_has_its_sockets_elsewhere(machine, tmp_path):

@@ -187,9 +187,12 @@ async def _open_by_sftp(machine, box, path: str) -> None:
     far = socket.socket(socket.AF_UNIX)
     far.connect(machine.compute.observe(box).endpoint.removeprefix("unix:"))
     options = {"username": "dev", "client_keys": [str(machine.key)], "known_hosts": None, "config": None}
-    async with asyncssh.connect("box", sock=far, **options) as client, client.start_sftp_client() as sftp:
-        async with asyncio.timeout(10), sftp.open(path, "rb"):
-            pass
+    client = await asyncssh.connect("box", sock=far, **options)
+    try:
+        async with asyncio.timeout(10):
+            await (await client.start_sftp_client()).open(path, "rb")
+    finally:
+        client.abort()
 
 
 def _greet(service: socket.socket) -> None:

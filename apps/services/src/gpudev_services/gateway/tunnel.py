@@ -111,14 +111,14 @@ class Upstream(asyncio.BufferedProtocol):
     def attach(self, channel: asyncssh.SSHTCPChannel[bytes]) -> None:
         """Pass what the box says on to this channel, beginning with what it said already."""
         self._channel = channel
+        # Before the write, which may ask for a pause.
+        self.resume_reading()
         channel.write(self._early)
         self._early = b""
         if self._box_ended:
             channel.write_eof()
         if self._lost:
             channel.close()
-        else:
-            self.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read into."""
