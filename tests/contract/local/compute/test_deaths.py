@@ -15,8 +15,9 @@ import pytest
 from gpudev_sdk import fault
 from gpudev_sdk.domain.server import Phase, Presence
 from gpudev_sdk.fault import SimulatedCrash
-from gpudev_sdk.local import identity, locks
+from gpudev_sdk.local import ending, identity, locks
 from gpudev_sdk.local.boxes import INIT, SUPERVISOR
+from gpudev_sdk.local.sandbox import find_bwrap
 from tests.contract.local.compute.machine import comes, kill
 
 pytestmark = pytest.mark.sandbox
@@ -182,6 +183,21 @@ def test_an_end_that_comes_while_the_box_is_started_keeps_its_gate_shut(machine)
     machine.until(spec.server_id, lambda seen: seen.phase is Phase.FINISHED)
 
     assert machine.box(spec.server_id).ready.read_bytes() == b""
+
+
+def test_a_sandbox_that_hangs_before_its_gate_is_ended_after_the_allowance(machine, monkeypatch):
+    spec = machine.spec()
+    crash_at("local.launch.intended", lambda: machine.compute.launch(spec))
+    monkeypatch.setattr(ending, "STOP_ALLOWANCE", 0.1)
+    lock, (never, opener) = machine.box(spec.server_id).take_lock(), os.pipe()
+    command = [find_bwrap(), "--ro-bind", "/", "/", "--unshare-pid", "--block-fd", str(never), "true"]
+    with subprocess.Popen(command, pass_fds=(lock, never)):
+        os.close(lock)
+        assert machine.compute.observe(spec.server_id).phase is Phase.STARTING
+
+        machine.stop(spec.server_id)
+    for descriptor in (never, opener):
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("point", ["local.terminate.buried", "local.terminate.swept"])
