@@ -6,6 +6,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '
 MEMBERS := . apps/cli apps/services examples/gpudev-example
 UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
+# Nothing is written into anybody's home.
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+export PIP_NO_CACHE_DIR ?= 1
 
 .PHONY: help setup demo test unit lint types wheels fmt lock bench clean
 

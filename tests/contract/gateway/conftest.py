@@ -110,8 +110,9 @@ async def run_command(process):
         giving.cancel()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()
+        # A pipe that nobody reads would keep `wait` waiting.
         child._transport.close()
+        await child.wait()
 
 
 async def carry(source, target):

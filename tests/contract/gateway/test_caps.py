@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 
@@ -89,6 +90,20 @@ def test_one_connection_has_only_so_many_channels(make_world):
             await connection.open_connection("work", 22)
 
     world.loop.run(attempt())
+
+
+def test_channels_asked_for_in_one_breath_are_counted_too(make_world):
+    world = make_world(channels=3)
+    world.box(world.kim, "work")
+    key = world.key("kim", world.kim)
+
+    async def attempt():
+        async with await world.connect(key) as connection:
+            asked = (connection.open_connection("work", 22) for _ in range(20))
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    opened = world.loop.run(attempt())
+    assert sum(isinstance(found, tuple) for found in opened) == 3
 
 
 def test_a_taken_port_is_said(world, tmp_path):

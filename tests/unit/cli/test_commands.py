@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 import pytest
@@ -32,7 +33,7 @@ def test_availability_says_what_one_could_have_and_what_is_made_up(gpudev, stub)
     out = gpudev("avail").out
 
     assert "h100 (pretended)  4 of 8" in out
-    assert "4 × h100 now, 8 in 35 min" in out
+    assert re.search("4 × h100 now, 8 in 3[0-9] min", out)
     assert "lee" in out
 
 

@@ -39,7 +39,7 @@ def _is_cancelled(stub, row) -> bool:
 
 def test_what_is_missing_is_asked_for(terminal, stub):
     child = terminal("reserve", "--no-wait")
-    child.expect("1  h100  4 × h100 now, 8 in 35 min")
+    child.expect("1  h100  4 × h100 now, 8 in 3[0-9] min")
     child.expect("Which")
     child.sendline("nonsense")
     child.expect("There is no 'nonsense'")

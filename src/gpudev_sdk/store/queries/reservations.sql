@@ -57,6 +57,19 @@ UPDATE reservation SET lease_holder = %(holder)s, lease_epoch = lease_epoch + 1,
 WHERE id = %(id)s AND state <> 'ended' AND (lease_until IS NULL OR lease_until < gpudev_now())
 RETURNING lease_epoch
 
+-- name: lease_holders
+-- Workers that hold rows or disks now.
+SELECT DISTINCT lease_holder AS holder FROM reservation WHERE lease_until > gpudev_now()
+UNION SELECT DISTINCT lease_holder FROM disk WHERE lease_until > gpudev_now()
+
+-- name: end_leases
+-- A worker that is known to be dead holds nothing any more.
+UPDATE reservation SET lease_until = gpudev_now() WHERE lease_holder = %(holder)s AND lease_until > gpudev_now()
+
+-- name: end_disk_leases
+-- The same for its disks.
+UPDATE disk SET lease_until = gpudev_now() WHERE lease_holder = %(holder)s AND lease_until > gpudev_now()
+
 -- name: renew_lease
 -- Go on being the one, if one still is.
 UPDATE reservation SET lease_until = gpudev_now() + %(ttl)s WHERE id = %(id)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL

@@ -121,10 +121,11 @@ class Door(asyncssh.SSHServer):
         if len(self.tunnels) + self._opening >= self._caps.channels:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "too many channels on one connection")
         targets = parse_target(dest_host, dest_port, self._install)
+        # Counted here and not when the work begins: many may be asked for in one breath.
+        self._opening += 1
         return self._conn.create_tcp_channel(window=WINDOW), self._open(self.user, targets)
 
     async def _open(self, user: User, targets: tuple[Target, ...]) -> asyncssh.SSHTCPSession[bytes]:
-        self._opening += 1
         try:
             return await self._connect(user, targets)
         except GpudevError as error:

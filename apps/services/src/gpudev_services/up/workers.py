@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable
 
@@ -16,6 +14,7 @@ from gpudev_sdk.engine.orphans import sweep_strays
 from gpudev_sdk.engine.planning import next_plan, run_planner
 from gpudev_sdk.engine.processor import Processor
 from gpudev_sdk.engine.serving import Serving
+from gpudev_sdk.engine.worker_names import end_leases_of_the_dead, process_name
 from gpudev_sdk.store import people
 from gpudev_sdk.store.bell import Ring
 from gpudev_sdk.store.listener import Listener
@@ -38,7 +37,7 @@ class Workers:
         self._claims = claims
         self._alarm = Alarm()
         self._stop = threading.Event()
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._name = process_name()
         self._watchers: list[Callable[[Ring], None]] = []
         self._processors = [
             threading.Thread(target=self._process, args=(number,), name=f"processor-{number}", daemon=True)
@@ -62,6 +61,7 @@ class Workers:
 
     def start(self) -> None:
         """Look at the backends once, then start everything."""
+        end_leases_of_the_dead(self._engine)
         self._inventory.take()
         self._listener.start()
         for loop in self._loops:
