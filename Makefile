@@ -34,7 +34,7 @@ unit: setup ## the inner loop: pure tests, no services
 
 test: setup ## everything that pip can run: unit, contract, journeys
 	@PYTHON=$(BIN)/python tools/host-packages
-	@$(BIN)/pytest -q -n 2 --dist loadfile
+	@$(BIN)/pytest -q -n 4 --dist loadfile
 
 lint: setup ## ruff, import-linter
 	@$(BIN)/ruff check .

@@ -54,9 +54,7 @@ def api(bench, kim, api_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("api")
     kim = attrs.evolve(kim, is_admin=True)
     engine = attrs.evolve(bench.engine, store=api_store)
-    desk = Desk(
-        engine=engine, doctor_engine=bench.engine, hub=Hub(), name="lab", nonce_secret=b"n" * 32, operator=kim
-    )
+    desk = Desk(engine=engine, doctor_engine=bench.engine, hub=Hub(), name="lab", nonce_secret=b"n" * 32, operator=kim)
     started, over = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(desk, folder, started, over)))
     thread.start()

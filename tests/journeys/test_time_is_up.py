@@ -17,7 +17,7 @@ def move_end(install, name, seconds):
         "expires_at = expires_at - make_interval(secs => %s), wake_at = gpudev_now() WHERE name = %s",
         seconds, seconds, name,
     )  # fmt: skip
-    install.sql("SELECT pg_notify('gpudev', '{\"kind\": \"reservation\", \"id\": null}')")
+    install.sql('SELECT pg_notify(\'gpudev\', \'{"kind": "reservation", "id": null}\')')
 
 
 def test_a_box_is_warned_in_its_terminals_and_ends_after_the_notice(install):

@@ -29,4 +29,6 @@ def dump(dsn: str, path: pathlib.Path) -> None:
     except subprocess.CalledProcessError as error:
         path.unlink()
         said = error.stderr.strip().splitlines() or ["it gave no reason"]
-        raise StoreError(f"pg_dump failed: {said[-1]}", hint="Its version must not be older than the server's.") from error
+        raise StoreError(
+            f"pg_dump failed: {said[-1]}", hint="Its version must not be older than the server's."
+        ) from error

@@ -116,4 +116,6 @@ def test_many_at_once_never_go_over_a_limit(bench, kim):
         thread.join()
     assert refused == ["LimitReached"] * 6
     with bench.engine.store.transaction() as conn:
-        assert reservations.scalar(conn.execute(Q["live_count"], {"owner_id": kim.id}).fetchone(), "reservations") == limit
+        assert (
+            reservations.scalar(conn.execute(Q["live_count"], {"owner_id": kim.id}).fetchone(), "reservations") == limit
+        )

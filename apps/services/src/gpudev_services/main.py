@@ -51,14 +51,17 @@ def data_root(given: pathlib.Path | None) -> pathlib.Path:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    from gpudev_services import logs
-    from gpudev_services.up import detach, front, life, report
     from gpudev_services.up.folder import DataFolder
 
     folder = DataFolder(data_root(arguments.data))
     if arguments.detach:
+        from gpudev_services.up.detach import detach
+
         passed = ["--config", str(arguments.config.absolute())] if arguments.config else []
-        return detach.detach(folder, passed + (["--listen", arguments.listen] if arguments.listen else []))
+        return detach(folder, passed + (["--listen", arguments.listen] if arguments.listen else []))
+    from gpudev_services import logs
+    from gpudev_services.up import front, life, report
+
     configuration = life.read_configuration(folder, arguments.config, arguments.listen)
     if arguments.log_to is None:
         logs.to_terminal()

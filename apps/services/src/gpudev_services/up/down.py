@@ -7,18 +7,18 @@ import os
 import select
 import signal
 
-import httpx2
-
-from gpudev_sdk.errors import Conflict, NotFound, Refused, TimedOut
+from gpudev_sdk.client.api import Api
+from gpudev_sdk.client.transport import LocalTransport
+from gpudev_sdk.errors import Conflict, NotFound, Refused, TimedOut, Unavailable
 from gpudev_sdk.store.embedded import Embedded
-from gpudev_sdk.wire import API_VERSION, codec
 from gpudev_sdk.wire.views import AvailabilityView
 from gpudev_services.up.folder import DataFolder
 from gpudev_services.up.processes import start_time
 
 #: Ending takes the workers' last step and the database's checkpoint.
 LONGEST = 60.0
-TRIES = 3
+#: For the question whose boxes live.
+PATIENCE = 10.0
 
 
 def running(folder: DataFolder) -> int | None:
@@ -31,11 +31,8 @@ def running(folder: DataFolder) -> int | None:
 
 def boxes_of_others(folder: DataFolder) -> list[str]:
     """Return whose boxes live here beside the operator's own."""
-    transport = httpx2.HTTPTransport(uds=str(folder.socket_path()))
-    with httpx2.Client(transport=transport, base_url="http://local", timeout=10) as client:
-        answer = client.get(f"/{API_VERSION}/availability")
-        answer.raise_for_status()
-    view = codec.decode_reply(answer.content, AvailabilityView)
+    api = Api(LocalTransport(folder.socket_path()), lambda: None, PATIENCE)
+    view = api.get("/availability", AvailabilityView)
     return sorted({use.owner for use in view.uses if not use.mine})
 
 
@@ -61,7 +58,7 @@ def down(folder: DataFolder, *, force: bool) -> None:
 def _refuse_for_others(folder: DataFolder) -> None:
     try:
         others = boxes_of_others(folder)
-    except httpx2.HTTPError as error:
+    except Unavailable as error:
         raise Conflict(
             "gpudev runs and does not answer, so it cannot be told whose boxes live",
             hint="End it all the same with --force; boxes go on and are found again.",
