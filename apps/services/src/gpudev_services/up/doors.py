@@ -14,7 +14,7 @@ from litestar.types import ASGIApp
 
 from gpudev_sdk.errors import ConfigError
 from gpudev_services.api.app import door
-from gpudev_services.tls import Certificates
+from gpudev_services.tls import Certificates, reload
 
 BACKLOG = 512
 
@@ -82,6 +82,12 @@ class ApiDoors:
     def _open(self, server: _Server, listener: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
         self._servers.append((server, task))
+
+    def renew(self, certificates: Certificates) -> None:
+        """Show a renewed certificate to whoever connects from now on."""
+        for server, _ in self._servers:
+            if server.config.ssl is not None:
+                reload(server.config.ssl, certificates)
 
     async def ready(self) -> None:
         """Return when all of them answer."""

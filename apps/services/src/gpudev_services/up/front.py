@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+#: Seconds between two looks at the certificate's end.
+RENEW_LOOK = 24 * 3600.0
+
+
 @attrs.frozen(kw_only=True)
 class Front:
     """The open doors."""
@@ -39,6 +43,7 @@ class Front:
     login_line: str | None
     local: str
     loop: asyncio.AbstractEventLoop
+    renewing: asyncio.Task[None] | None = None
 
     def rung(self, ring: Ring) -> None:
         """Have the gateway look again at what is open, when access may have changed. Called from any thread."""
@@ -47,6 +52,8 @@ class Front:
 
     async def close(self) -> None:
         """Close all doors."""
+        if self.renewing is not None:
+            self.renewing.cancel()
         await self.doors.close()
         await self.gateway.stop()
 
@@ -57,6 +64,7 @@ class Wide:
 
     listener: socket.socket
     certificates: Certificates
+    names: tuple[str, ...]
     #: What clients may have dialled.
     origins: tuple[str, ...]
 
@@ -81,9 +89,22 @@ async def open_front(back: Back, hub: Hub, powers: Powers) -> Front:
     if wide is not None:
         doors.open_wide(wide.listener, wide.certificates)
     await doors.ready()
-    login_line = None if wide is None else wide.login_line
     loop = asyncio.get_running_loop()
-    return Front(doors=doors, gateway=gateway, login_line=login_line, local=str(path), loop=loop)
+    return Front(
+        doors=doors,
+        gateway=gateway,
+        login_line=None if wide is None else wide.login_line,
+        local=str(path),
+        loop=loop,
+        renewing=None if wide is None else loop.create_task(_keep_fresh(back, doors, wide)),
+    )
+
+
+async def _keep_fresh(back: Back, doors: ApiDoors, wide: Wide) -> None:
+    """Renew the server's certificate while it still has months; the CA and its pin stay."""
+    while True:
+        await asyncio.sleep(RENEW_LOOK)
+        doors.renew(await asyncio.to_thread(ensure_certificates, back.folder.tls, wide.names))
 
 
 def _wide(back: Back) -> Wide:
@@ -93,7 +114,8 @@ def _wide(back: Back) -> Wide:
     port = listener.getsockname()[1]
     names = settings.names or ([host] if host not in ("0.0.0.0", "::") else [build.host_name()])
     origins = tuple(f"https://{f'[{name}]' if ':' in name else name}:{port}" for name in names)
-    return Wide(listener=listener, certificates=ensure_certificates(back.folder.tls, names), origins=origins)
+    certificates = ensure_certificates(back.folder.tls, names)
+    return Wide(listener=listener, certificates=certificates, names=tuple(names), origins=origins)
 
 
 async def _open_gateway(back: Back) -> Gateway:
