@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import sys
 
 _HERE = pathlib.Path(__file__).parent
@@ -14,3 +15,7 @@ pytest_plugins = [f"tests.{path.stem}" for path in sorted(_HERE.glob("fix_*.py")
 
 for _name in [name for name in os.environ if name.startswith("GPUDEV_")]:
     del os.environ[_name]
+
+# A shell that starts the tests in the background has Ctrl-C ignored, which programs started here would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
