@@ -53,8 +53,12 @@ class _Room:
             offers = [self._offer(number, waiting, now) for number in fitting]
             heapq.heapify(offers)
             self._offers[shape] = offers
-        while offers and offers[0][4] != self._bins[offers[0][5]][1].version:
-            heapq.heapreplace(offers, self._offer(offers[0][5], waiting, now))
+        while offers:
+            start, _, _, _, version, number = offers[0]
+            if version == self._bins[number][1].version:
+                break
+            # It was a lower bound, so nothing before it need be looked at again.
+            heapq.heapreplace(offers, self._offer(number, waiting, start))
         return offers[0] if offers and offers[0][0] < math.inf else None
 
     def best_from(self, waiting: Waiting, not_before: float) -> _Offer | None:

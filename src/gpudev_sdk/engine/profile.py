@@ -38,18 +38,20 @@ class Profile:
     def earliest(self, slots: int, lasts: float, not_before: float) -> float:
         """Return the first moment from which `slots` stay free for `lasts` seconds, or `math.inf`."""
         times, free = self.times, self.free
+        steps = len(times)
         step = max(0, bisect.bisect_right(times, not_before) - 1)
-        start: float | None = None
-        while step < len(times):
+        while step < steps:
             if free[step] < slots:
-                start = None
-            else:
-                if start is None:
-                    start = max(times[step], not_before)
-                until = times[step + 1] if step + 1 < len(times) else math.inf
-                if until - start >= lasts:
-                    return start
+                step += 1
+                continue
+            start = times[step] if times[step] > not_before else not_before
             step += 1
+            while step < steps and free[step] >= slots:
+                if times[step] - start >= lasts:
+                    return start
+                step += 1
+            if step == steps or times[step] - start >= lasts:
+                return start
         return math.inf
 
     def free_at(self, moment: float) -> int:

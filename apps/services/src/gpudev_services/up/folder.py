@@ -68,13 +68,14 @@ class DataFolder:
         """Make the folders; raise ConfigError if the place cannot be used."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            owner = self.root.stat().st_uid
-            if owner != os.geteuid():
+            found = self.root.stat()
+            if found.st_uid != os.geteuid():
                 raise ConfigError(
-                    f"{self.root} belongs to {_name(owner)}",
+                    f"{self.root} belongs to {_name(found.st_uid)}",
                     hint="Start gpudev as its owner, or give another folder with --data.",
                 )
-            self.root.chmod(0o700)
+            if found.st_mode & 0o077:
+                self.root.chmod(found.st_mode & 0o700)
             for folder in (self.run, self.log.parent, self.ssh, self.root / "backends"):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
