@@ -108,6 +108,13 @@ def test_one_box_cannot_read_anothers_disk_or_what_is_gpudevs(lab, kim, lee):
     assert lee.ssh("work", "grep -rs secret / --include=secret", ok=False, timeout=60).stdout == ""
 
 
+def test_down_refuses_while_others_have_boxes_and_names_them(lab, kim):
+    refused = lab[0].cli("down", ok=False)
+    assert refused.returncode == 4
+    assert "kim" in refused.stderr
+    assert kim.ssh("work", "echo still here").stdout == "still here\n"
+
+
 def test_a_wrong_pin_is_refused(lab, kim):
     address = lab[1].replace(lab[1][-6:], "000000")
     refused = kim.cli("login", address, "--key", str(kim.key), ok=False)

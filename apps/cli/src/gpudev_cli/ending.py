@@ -36,5 +36,7 @@ def say_ready(calls: Calls, row: Reservation, *, agent: bool, as_json: bool, inc
 
 
 def _notes(row: Reservation) -> list[str]:
-    notes = [f"{name}: {value}" for name, value in sorted(row.notes.items())]
+    # What is as people expect is left to `gpudev show`.
+    told = {name: value for name, value in row.notes.items() if name == "pretended" or value == "none"}
+    notes = [f"{name}: {value}" for name, value in sorted(told.items())]
     return [f"  ({', '.join(notes)})"] if notes else []
