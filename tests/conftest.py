@@ -19,3 +19,11 @@ for _name in [name for name in os.environ if name.startswith("GPUDEV_")]:
 # A shell that starts the tests in the background has Ctrl-C ignored, which programs started here would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    """Watch over skips where the results come together."""
+    if not hasattr(config, "workerinput"):
+        from tests.lawful_skips import LawfulSkips
+
+        config.pluginmanager.register(LawfulSkips())

@@ -42,7 +42,14 @@ def _certificate(name: str, issuer=None, *, ca: bool = False):
 
 
 def _usage(*, ca: bool) -> x509.KeyUsage:
-    never = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+    never = (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+    )
     return x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca, **dict.fromkeys(never, False))
 
 
