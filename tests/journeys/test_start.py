@@ -113,6 +113,23 @@ def test_a_data_folder_that_cannot_be_written(unstarted):
     assert [path.name for path in unstarted.data.iterdir()] == ["config.toml"]
 
 
+def test_a_data_folder_that_is_not_mounted_while_boxes_of_it_run(own_install):
+    own_install.cli("reserve", "cpu", "1h", "--disk", "work")
+    own_install.ssh("work", "echo precious > ~/notes; sync")
+    own_install.cli("down")
+    aside = own_install.root / "unmounted"
+    own_install.data.rename(aside)
+    own_install.data.mkdir(mode=0o700)
+    (own_install.data / "config.toml").write_text(CONFIG)
+    assert "mounted" in refused(own_install, "up", "--detach")
+    assert [path.name for path in own_install.data.iterdir()] == ["config.toml"]
+
+    shutil.rmtree(own_install.data)
+    aside.rename(own_install.data)
+    own_install.up()
+    assert own_install.ssh("work", "cat ~/notes").stdout == "precious\n"
+
+
 class Deep(Install):
     """An install whose folder has a path that no Unix socket holds."""
 

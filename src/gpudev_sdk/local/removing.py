@@ -5,6 +5,7 @@ Run by `jobs` as the box's own uid in a process of its own, so it imports the st
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -47,6 +48,10 @@ class _Removal:
             status = os.fstat(entry)
             if not stat.S_ISDIR(status.st_mode):
                 os.unlink(name, dir_fd=folder)
+                return 1
+            with contextlib.suppress(OSError):
+                # An empty one goes even where it may not be looked into: a launch that was killed leaves one of root's.
+                os.rmdir(name, dir_fd=folder)
                 return 1
             if status.st_dev != self._device:
                 raise OSError(f"{name!r} is another filesystem")

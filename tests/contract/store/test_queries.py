@@ -26,8 +26,7 @@ ONLY_API = {
 #: Both may.
 BOTH = {
     "disks.delete_disk", "disks.insert_disk", "disks.insert_snapshot", "disks.restore_disk", "disks.undelete_disk",
-    "disks.wake_disk", "disks.forget_volume",
-    "fleet.want_plan", "people.audit", "people.insert_user", "people.make_admin", "people.boxes_of",
+    "disks.forget_volume", "people.audit", "people.insert_user", "people.make_admin", "people.boxes_of",
     "reservations.add_secret", "reservations.insert_event", "reservations.insert_reservation",
 }  # fmt: skip
 #: Secret values are read where boxes are set up, and tokens where people come in.

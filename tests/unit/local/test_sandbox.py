@@ -35,10 +35,10 @@ def test_the_home_lies_over_everything_else():
 
 
 def test_every_folder_on_the_way_is_named_open():
-    words = sandbox.arguments(attrs.evolve(WALLS, needed=(pathlib.Path("/root/.pyenv/versions/3"),)))
+    words = sandbox.arguments(attrs.evolve(WALLS, needed=(pathlib.Path("/root/pythons/versions/3"),)))
 
     made = [words[i + 1] for i, word in enumerate(words) if word == "--dir"]
-    assert {"/root", "/root/.pyenv", "/root/.pyenv/versions", "/home", "/run", "/var", "/etc"} <= set(made)
+    assert {"/root", "/root/pythons", "/root/pythons/versions", "/home", "/run", "/var", "/etc"} <= set(made)
     assert all(words[words.index(folder) - 3 : words.index(folder) - 1] == ["--perms", "0755"] for folder in made)
 
 

@@ -141,10 +141,6 @@ WHERE id = %(id)s AND (lease_until IS NULL OR lease_until < gpudev_now()) RETURN
 UPDATE disk SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s::interval
 WHERE id = %(id)s AND lease_epoch = %(epoch)s
 
--- name: wake_disk
--- Have a disk looked at now.
-UPDATE disk SET wake_at = gpudev_now() WHERE id = %(id)s
-
 -- name: attend_disk
 -- Flag a disk for a person's attention.
 UPDATE disk SET needs_attention = %(why)s WHERE id = %(id)s

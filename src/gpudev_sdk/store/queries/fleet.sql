@@ -44,10 +44,6 @@ INSERT INTO inventory (backend, seen_at, trouble) VALUES (%(backend)s, gpudev_no
 ON CONFLICT (backend) DO UPDATE SET trouble = excluded.trouble,
     seen_at = CASE WHEN excluded.trouble IS NULL THEN gpudev_now() ELSE inventory.seen_at END
 
--- name: list_inventory
--- When each backend was last seen.
-SELECT backend, seen_at, trouble FROM inventory
-
 -- name: bins
 -- Slots of each type on each node: all, and those that may be planned with.
 SELECT s.backend, s.node, s.gpu_type, n.schedulable, n.reason,
@@ -93,17 +89,9 @@ WHERE backend = %(backend)s AND node = %(node)s AND gpu_type = %(gpu_type)s AND 
 -- Take back all slots of a reservation.
 UPDATE gpu_slot SET reservation_id = NULL WHERE reservation_id = %(id)s
 
--- name: slot_devices
--- The device names of a reservation's slots.
-SELECT idx, device FROM gpu_slot WHERE reservation_id = %(id)s ORDER BY idx
-
 -- name: planner_lock
 -- One planner at a time; the reads come in later statements, so that they see what the last one did.
 SELECT pg_advisory_xact_lock(7205759)
-
--- name: want_plan
--- Something changed that could change the plan.
-UPDATE planner SET wanted = wanted + 1
 
 -- name: planner
 -- How far the planner is.

@@ -80,10 +80,6 @@ UPDATE reservation SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev
     detail = COALESCE(%(detail)s, detail)
 WHERE id = %(id)s AND lease_epoch = %(epoch)s AND generation = %(generation)s
 
--- name: let_go
--- Let go of a row that somebody else edits or that ended; the sweep finds it if it needs more.
-UPDATE reservation SET lease_holder = NULL, lease_until = NULL WHERE id = %(id)s AND lease_epoch = %(epoch)s AND state <> 'ended'
-
 -- name: coming
 -- Rows whose time has come or comes next; those at work are counted by the end of their lease.
 (SELECT 'reservation' AS kind, id, GREATEST(wake_at, COALESCE(lease_until, wake_at)) - gpudev_now() AS delay

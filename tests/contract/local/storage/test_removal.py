@@ -89,6 +89,19 @@ def test_what_the_owner_may_not_remove_stays_in_the_trash_and_is_tried_again(pla
     wait(lambda: is_clean(place))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has only their own files")
+def test_an_empty_folder_of_roots_that_a_killed_start_left_is_removed(place):
+    storage = place.storage()
+    volume, home = place.volume(storage)
+    (home / "inner").mkdir()
+    own(home)
+    (home / "inner" / "roots").mkdir(mode=0o700)
+
+    storage.delete_volume(volume)
+
+    wait(lambda: is_clean(place))
+
+
 def test_a_disk_in_use_is_not_removed(place):
     storage = place.storage()
     volume, home = place.volume(storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ from gpudev_sdk.errors import ConfigError, Conflict, StoreError
 
 #: A Unix socket's path holds 107 bytes; names are added to the folder's.
 LONGEST_SOCKET = 100
+CONTROL_PLANE = "control-plane.json"
 
 
 @attrs.frozen
@@ -63,6 +65,19 @@ class DataFolder:
     def backend(self, name: str) -> pathlib.Path:
         """What one backend keeps on this machine."""
         return self.root / "backends" / name
+
+    def refuse_emptied(self) -> None:
+        """Raise StoreError for a folder that looks new while boxes of it run: it was emptied, or is not mounted."""
+        if (self.root / CONTROL_PLANE).exists():
+            return
+        mark = f"{self.root}/backends/".encode()
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if mark in path.read_bytes():
+                    raise StoreError(
+                        f"{self.root} is empty, and boxes that belong to it run (process {path.parent.name})",
+                        hint="Is it mounted? Put back what was there, and start again; nothing is touched meanwhile.",
+                    )
 
     def prepare(self) -> None:
         """Make the folders; raise ConfigError if the place cannot be used."""
@@ -119,7 +134,7 @@ class DataFolder:
 
     def control_plane_id(self) -> uuid.UUID:
         """Return who we are among control planes: kept here, not in the database, so that a copy of that is found out."""
-        path = self.root / "control-plane.json"
+        path = self.root / CONTROL_PLANE
         if path.exists():
             try:
                 return uuid.UUID(json.loads(path.read_text(encoding="utf-8"))["id"])

@@ -124,6 +124,7 @@ async def serve(back: Back, ready: Callable[[Front], None]) -> None:
 def run(folder: DataFolder, configuration: config.Configuration, ready: Callable[[Back, Front], None]) -> None:
     """Be up until told to end. Raises what keeps it from starting; `ready` is called once everything answers."""
     build.check(configuration)
+    folder.refuse_emptied()
     folder.prepare()
     lock = folder.lock()
     os.umask(0o077)
