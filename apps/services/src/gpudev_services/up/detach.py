@@ -12,6 +12,7 @@ READY = "gpudev is up"
 
 def detach(folder: DataFolder, arguments: list[str]) -> int:
     """Start it; print what it says until it is up; return its exit status, 0 if it is up."""
+    folder.refuse_emptied()
     folder.prepare()
     command = [sys.executable, "-m", "gpudev_services", "up", "--data", str(folder.root), *arguments]
     started = subprocess.Popen(
