@@ -135,7 +135,16 @@ class Install:
         """End boxes and server, and remove everything."""
         self.cli("cancel", "--all", "--yes", "--wait", ok=False)
         self.cli("down", "--force", ok=False)
+        self._end_what_gpudev_leaves_alone()
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _end_what_gpudev_leaves_alone(self):
+        """End boxes that no database knows any more, which gpudev itself never does."""
+        for path in self.data.rglob("init.json"):
+            pid = json.loads(path.read_text())["pid"]
+            command = pathlib.Path(f"/proc/{pid}/cmdline")
+            if command.exists() and b"gpudev_sdk.local" in command.read_bytes():
+                self.kill(pid)
 
 
 def _zombie(pid):

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from gpudev_sdk.store.embedded import Embedded
+from gpudev_services.up.processes import start_time
 from tests.fix_install import BIN, until
 
 pytestmark = pytest.mark.sandbox
@@ -153,6 +153,9 @@ def test_the_doctor_finds_nothing_after_all_that(own_install):
 
 
 def test_a_database_left_by_a_killed_gpudev_is_ended_by_down(own_install):
+    postmaster = int((own_install.data / "postgres/data/postmaster.pid").read_text().split()[0])
     own_install.kill()
-    own_install.cli("down", ok=False)
-    assert Embedded(own_install.data / "postgres").pid is None
+    assert start_time(postmaster) is not None
+    said = own_install.cli("down", ok=False)
+    assert "not up" in said.stderr
+    assert start_time(postmaster) is None

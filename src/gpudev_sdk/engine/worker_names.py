@@ -26,7 +26,12 @@ def is_dead(worker: str) -> bool:
     found = _NAME.match(worker)
     if found is None or found["host"] != socket.gethostname():
         return False
-    return not pathlib.Path("/proc", found["pid"]).exists()
+    try:
+        status = pathlib.Path("/proc", found["pid"], "stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    # A zombie works no more, whether or not anybody reaps it.
+    return status.rpartition(")")[2].split()[0] in "ZX"
 
 
 def end_leases_of_the_dead(engine: Engine) -> None:

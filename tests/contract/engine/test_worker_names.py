@@ -28,6 +28,15 @@ def test_a_dead_workers_row_is_free(bench, kim):
     assert not held_by(bench, kim, f"{socket.gethostname()}-{dead_pid()}-0")
 
 
+def test_a_zombies_row_is_free(bench, kim):
+    zombie = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    zombie.stdout.read()
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    assert not held_by(bench, kim, f"{socket.gethostname()}-{zombie.pid}-0")
+    zombie.wait()
+    zombie.stdout.close()
+
+
 def test_a_living_workers_row_is_not(bench, kim):
     assert held_by(bench, kim, f"{process_name()}-0")
 

@@ -6,9 +6,13 @@ import pathlib
 
 
 def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot, or None if there is none of that pid (proc(5), field 22)."""
+    """Return when a living process started, in clock ticks since boot; None if none of that pid lives (proc(5), 3 and 22).
+
+    A zombie, which nobody may ever reap in a container, does not live.
+    """
     try:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(fields.rpartition(")")[2].split()[19])
+    state, *rest = fields.rpartition(")")[2].split()
+    return None if state in "ZX" else int(rest[18])
