@@ -218,7 +218,8 @@ def test_what_is_not_the_boxs_users_own_is_not_removed(machine, as_root):
 
     assert (foreign / "file").exists()
     assert "cannot remove what the box left" in machine.log(box)
-    shutil.rmtree(foreign)
+    # Once it is empty, a sweeper of the machine may be first.
+    shutil.rmtree(foreign, ignore_errors=True)
 
 
 def test_a_long_data_folder_has_its_sockets_elsewhere(machine, tmp_path):
