@@ -8,6 +8,7 @@ import attrs
 
 from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.engine.context import Backend, Engine
+from gpudev_sdk.engine.orphans import Strays, find_strays
 from gpudev_sdk.store import disks
 from gpudev_sdk.store.reservations import Q
 from gpudev_sdk.store.rows import Row
@@ -28,37 +29,34 @@ def differences(engine: Engine, backend: Backend) -> list[Difference]:
     snapshots = {seen.snapshot_id for seen in backend.storage.list_snapshots()}
     with engine.store.transaction() as conn:
         rows = conn.execute(Q["live_servers"], {"backend": backend.name}).fetchall()
-        known = {row["id"] for row in conn.execute("SELECT id FROM reservation")}
+        strays = find_strays(conn, servers)
         ours_volumes = conn.execute(disks.Q["all_volumes"], {"backend": backend.name}).fetchall()
         ours_snapshots = conn.execute(disks.Q["all_snapshots"], {"backend": backend.name}).fetchall()
     return [
-        *_boxes(servers, rows, known),
+        *_boxes(servers, strays, rows),
         *_stored("volume", volumes, ours_volumes),
         *_stored("snapshot", snapshots, ours_snapshots),
     ]
 
 
-def _boxes(servers: tuple[ServerId, ...], rows: list[Row], known: set[uuid.UUID]) -> list[Difference]:
-    live = {ServerId(row["id"], row["attempt"]): row["state"] for row in rows}
-    found = []
-    for server in servers:
-        if server.reservation_id not in known:
-            consequence = "it goes on, is reported by `admin doctor`, and is never stopped by gpudev"
-            found.append(
-                Difference(what=f"the box {server} runs and the database never heard of it", consequence=consequence)
-            )
-        elif server not in live:
-            consequence = "its reservation is over here, so it is stopped; its disk stays"
-            found.append(
-                Difference(what=f"the box {server} runs and the database says it is over", consequence=consequence)
-            )
-    for server, state in live.items():
-        if server not in servers and state == "active":
-            consequence = "its reservation ends as failed; its disk stays"
-            found.append(
-                Difference(what=f"the box {server} is active in the database and does not run", consequence=consequence)
-            )
-    return found
+def _boxes(servers: tuple[ServerId, ...], strays: Strays, rows: list[Row]) -> list[Difference]:
+    goes_on = "it goes on, is reported by `admin doctor`, and is never stopped by gpudev"
+    found = [
+        Difference(what=f"the box {server} runs and the database never heard of it", consequence=goes_on)
+        for server in strays.unknown
+    ]
+    stopped = "its reservation is over here, so it is stopped; its disk stays"
+    found += [
+        Difference(what=f"the box {server} runs and the database says it is over", consequence=stopped)
+        for server in strays.over
+    ]
+    active = [ServerId(row["id"], row["attempt"]) for row in rows if row["state"] == "active"]
+    fails = "its reservation ends as failed; its disk stays"
+    return found + [
+        Difference(what=f"the box {server} is active in the database and does not run", consequence=fails)
+        for server in active
+        if server not in servers
+    ]
 
 
 def _stored(kind: str, seen: set[uuid.UUID], rows: list[Row]) -> list[Difference]:

@@ -350,3 +350,4 @@ def test_limits_count_what_waits_too(bench, kim):
 
 def test_a_message_for_a_row_that_is_not_there_is_nothing(bench):
     bench.processor.handle("reservation", uuid.uuid4())
+    assert bench.processor._troubles == {}

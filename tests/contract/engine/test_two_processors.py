@@ -9,6 +9,7 @@ import pytest
 from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.engine.alarm import Alarm
 from gpudev_sdk.engine.processor import LEASE, Processor
+from gpudev_sdk.errors import LimitReached
 from gpudev_sdk.store import reservations
 from gpudev_sdk.store.reservations import Entry, Q, Stale, record
 
@@ -106,8 +107,8 @@ def test_many_at_once_never_go_over_a_limit(bench, kim):
     def submit():
         try:
             bench.submit(kim, gpus=8)
-        except Exception as error:  # noqa: BLE001
-            refused.append(type(error).__name__)
+        except LimitReached:
+            refused.append("LimitReached")
 
     threads = [threading.Thread(target=submit) for _ in range(8)]
     for thread in threads:

@@ -9,7 +9,6 @@ import threading
 from gpudev_sdk import config
 from gpudev_sdk.engine.claim import Claims
 from gpudev_sdk.errors import NotFound
-from gpudev_sdk.ssh.ca import HostAuthority
 from gpudev_sdk.store.embedded import Embedded
 from gpudev_sdk.store.pool import Store
 from gpudev_services.up import build
@@ -33,14 +32,7 @@ def run(folder: DataFolder, path: pathlib.Path | None) -> None:
     store = Store(dsn, max_size=configuration.settings.processors + 8)
     store.open()
     try:
-        install = build.install_id(store)
-        parts = build.Parts(
-            install_id=install,
-            control_plane_id=folder.control_plane_id(),
-            backends=build.backends(configuration, install, folder),
-            host_ca=HostAuthority(folder.ssh),
-            plugins=build.named_plugins(configuration),
-        )
+        parts = build.parts(store, configuration, folder)
         engine = build.engine(store, configuration, parts)
         workers = Workers(engine, Claims(engine), dsn, configuration.settings.processors)
         workers.start()

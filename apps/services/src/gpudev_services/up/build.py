@@ -103,18 +103,30 @@ class Parts:
     plugins: tuple[plugins.Plugin, ...]
 
 
-def engine(store: Store, configuration: config.Configuration, parts: Parts) -> Engine:
+def parts(store: Store, configuration: config.Configuration, folder: DataFolder) -> Parts:
+    """Build them for the install that the store is of."""
+    install = install_id(store)
+    return Parts(
+        install_id=install,
+        control_plane_id=folder.control_plane_id(),
+        backends=backends(configuration, install, folder),
+        host_ca=HostAuthority(folder.ssh),
+        plugins=named_plugins(configuration),
+    )
+
+
+def engine(store: Store, configuration: config.Configuration, made: Parts) -> Engine:
     """Put an engine together over a store; its rights are the store's role's."""
     policies = tuple(
-        PluginPolicy(plugin=plugin) for plugin in parts.plugins if plugin.implements("gpudev_check_request")
+        PluginPolicy(plugin=plugin) for plugin in made.plugins if plugin.implements("gpudev_check_request")
     )
     return Engine(
         store=store,
-        backends=parts.backends,
+        backends=made.backends,
         limits=configuration.settings.limits.limits(),
-        install_id=parts.install_id,
-        control_plane_id=parts.control_plane_id,
-        host_ca=parts.host_ca,
+        install_id=made.install_id,
+        control_plane_id=made.control_plane_id,
+        host_ca=made.host_ca,
         policies=policies,
     )
 

@@ -19,7 +19,6 @@ from gpudev_sdk.engine.accounts import ensure_operator
 from gpudev_sdk.engine.claim import Claims
 from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.listeners import Telling
-from gpudev_sdk.ssh.ca import HostAuthority
 from gpudev_sdk.store.pool import Store
 from gpudev_services.api.fleet import VERSION
 from gpudev_services.api.hub import Hub
@@ -67,14 +66,7 @@ def open_back(folder: DataFolder, configuration: config.Configuration) -> Iterat
     """Start the database and the engine; end them in the other order."""
     settings = configuration.settings
     with open_database(folder, settings.dsn) as database, _stores(database, settings.processors) as (store, api_store):
-        install = build.install_id(store)
-        parts = build.Parts(
-            install_id=install,
-            control_plane_id=folder.control_plane_id(),
-            backends=build.backends(configuration, install, folder),
-            host_ca=HostAuthority(folder.ssh),
-            plugins=build.named_plugins(configuration),
-        )
+        parts = build.parts(store, configuration, folder)
         engine = build.engine(store, configuration, parts)
         claims = Claims(engine)
         paused = claims.start()
