@@ -1,11 +1,13 @@
 """Marks step boundaries: a no-op in production, a crash and yield point in simulation.
 
-`fault.point("name")` is called before and after each effect and each commit. Tests install a hook; nothing else does.
+A step is one effect outside or one transaction that writes: `NAME:before` is where nothing of it has happened, `NAME:after` where
+all of it has and nobody here knows yet. Tests install a hook; nothing else does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 _hook: Callable[[str], None] | None = None
 
@@ -18,6 +20,14 @@ def point(name: str) -> None:
     """Tell an installed hook that the step boundary `name` is reached."""
     if _hook is not None:
         _hook(name)
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Mark the block as one step: both of its boundaries, the second only if it was done."""
+    point(f"{name}:before")
+    yield
+    point(f"{name}:after")
 
 
 def install(hook: Callable[[str], None] | None) -> None:

@@ -75,17 +75,13 @@ class Acts:
         return self._by_step[type(step)](look, step)
 
     def _record(self, look: Look, changes: dict[str, object], what: str, detail: str = "") -> None:
-        fault.point(f"{what}:before-record")
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction(f"record-{what}") as conn:
             record(conn, look.row, changes, Entry(what=what, actor=self.actor, detail=detail))
             bell.ring(conn, "reservation", look.row.id)
-        fault.point(f"{what}:after-record")
 
     def _move(self, look: Look, step: Move) -> dt.timedelta:
-        fault.point("move:before-record")
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction(f"record-to-{step.to}") as conn:
             moves.move(conn, self.engine, look, step, self.actor)
-        fault.point("move:after-record")
         return AT_ONCE
 
     def _ensure_volume(self, look: Look, step: EnsureVolume) -> dt.timedelta:
@@ -101,16 +97,14 @@ class Acts:
         with self.engine.store.transaction() as conn:
             kind = fleet.gpu_type(conn, row.backend, row.request.gpu_type)
         backend = self.engine.backend(row.backend)
-        fault.point("launch:before")
-        backend.compute.launch(server_spec(backend, look, kind))
-        fault.point("launch:after")
+        with fault.step("launch"):
+            backend.compute.launch(server_spec(backend, look, kind))
         return SOON
 
     def _configure(self, look: Look, step: Configure) -> dt.timedelta:
         self.claims.before_effect(look.row.backend)
-        fault.point("configure:before")
-        self.engine.backend(look.row.backend).compute.configure(look.row.server_id, look.files)
-        fault.point("configure:after")
+        with fault.step("configure"):
+            self.engine.backend(look.row.backend).compute.configure(look.row.server_id, look.files)
         return SOON
 
     def _warn(self, look: Look, step: Warn) -> dt.timedelta:
@@ -119,7 +113,7 @@ class Acts:
         changes: dict[str, object] = {}
         if not seconds:
             changes = {"ending_notice_served": served.seconds, "ending_notice_gaps": served.gaps}
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-warning") as conn:
             conn.execute(
                 Q["add_warning"],
                 {
@@ -164,26 +158,23 @@ class Acts:
     def _terminate(self, look: Look, step: Terminate) -> dt.timedelta:
         row = look.row
         self.claims.before_effect(row.backend)
-        fault.point("terminate:before")
-        self.engine.backend(row.backend).compute.terminate(row.server_id)
-        fault.point("terminate:after")
+        with fault.step("terminate"):
+            self.engine.backend(row.backend).compute.terminate(row.server_id)
         if row.tombstoned_at is None:
             self._record(look, {"tombstoned_at": NOW}, "terminate")
             return AT_ONCE
         return SOON * 4
 
     def _mark_gone(self, look: Look, step: MarkGone) -> dt.timedelta:
-        fault.point("gone:before-record")
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-gone") as conn:
             record(conn, look.row, {"gone_at": NOW, "endpoint": None}, Entry(what="gone", actor=self.actor))
             conn.execute(fleet.Q["free_slots_of"], {"id": look.row.id})
             bell.want_plan(conn)
             bell.ring(conn, "access")
-        fault.point("gone:after-record")
         return AT_ONCE
 
     def _mark_detached(self, look: Look, step: MarkDetached) -> dt.timedelta:
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-detached") as conn:
             record(conn, look.row, {"detached_at": NOW}, Entry(what="detached", actor=self.actor))
             conn.execute(disks.Q["volume_detached"], {"id": look.row.volume_id})
         return AT_ONCE
@@ -194,20 +185,19 @@ class Acts:
         self.claims.before_effect(row.backend)
         known = look.world.snapshot
         if known is None or known.state is SnapshotState.ERROR:
-            with self.engine.store.transaction() as conn:
+            with self.engine.store.transaction("record-snapshot-intended") as conn:
                 snapshot_id = ids.new()
                 fields = {"id": snapshot_id, "disk_id": row.disk_id, "volume_id": volume["id"], "backend": row.backend}
                 conn.execute(disks.Q["insert_snapshot"], fields | {"reason": "end"})
                 record(conn, row, {"end_snapshot_id": snapshot_id}, Entry(what="snapshot-intended", actor=self.actor))
             return AT_ONCE
         spec = SnapshotSpec(snapshot_id=known.snapshot_id, volume=volume_ref(volume), owner_number=row.owner_number)
-        fault.point("snapshot:before")
         try:
-            handle = self.engine.backend(row.backend).storage.create_snapshot(spec)
+            with fault.step("snapshot"):
+                handle = self.engine.backend(row.backend).storage.create_snapshot(spec)
         except SnapshotsOff as off:
             return self._no_snapshot(look, off.message, attend=False)
-        fault.point("snapshot:after")
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-snapshot-asked") as conn:
             disks.note_snapshot(conn, known.snapshot_id, "pending", handle=handle)
         return SOON
 
@@ -215,7 +205,7 @@ class Acts:
         known = look.world.snapshot
         assert known is not None and known.sighting is not None and known.sighting.state is not None  # as decide saw
         seen = known.sighting
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-snapshot") as conn:
             disks.note_snapshot(
                 conn,
                 known.snapshot_id,
@@ -233,7 +223,7 @@ class Acts:
 
     def _no_snapshot(self, look: Look, why: str, *, attend: bool) -> dt.timedelta:
         known = look.world.snapshot
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-no-snapshot") as conn:
             if known is not None:
                 disks.note_snapshot(conn, known.snapshot_id, "error", trouble=why)
             if attend:
@@ -244,7 +234,7 @@ class Acts:
     def _release_disk(self, look: Look, step: ReleaseDisk) -> dt.timedelta:
         row, seen = look.row, look.world.volume
         used = None if seen is None else seen.used_bytes
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-disk-released") as conn:
             record(conn, row, {"disk_released_at": NOW}, Entry(what="disk-released", actor=self.actor))
             conn.execute(disks.Q["release_disk"], {"disk_id": row.disk_id, "reservation_id": row.id})
             conn.execute(disks.Q["use_disk"], {"id": row.disk_id, "used_bytes": used, "needs_attention": None})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import threading
-import time
+
+from gpudev_sdk import clock
 
 
 class Alarm:
@@ -14,7 +15,7 @@ class Alarm:
         self._condition = threading.Condition()
         self._moments: list[float] = []
         self._rings = 0
-        self._swept = time.monotonic()
+        self._swept = clock.monotonic()
 
     def ring(self) -> None:
         """Wake one waiting worker now, or keep the next from sleeping."""
@@ -31,7 +32,7 @@ class Alarm:
     def set_in(self, seconds: float) -> None:
         """Wake one worker after `seconds`."""
         with self._condition:
-            heapq.heappush(self._moments, time.monotonic() + seconds)
+            heapq.heappush(self._moments, clock.monotonic() + seconds)
             self._condition.notify()
 
     def wait(self, stop: threading.Event, interval: float) -> bool:
@@ -41,7 +42,7 @@ class Alarm:
         """
         with self._condition:
             while not stop.is_set():
-                now = time.monotonic()
+                now = clock.monotonic()
                 if self._rings:
                     self._rings -= 1
                     return True

@@ -6,8 +6,8 @@ Our table is raised first and the backend's record follows, so the backend is ne
 from __future__ import annotations
 
 import threading
-import time
 
+from gpudev_sdk import clock, fault
 from gpudev_sdk.domain.server import Claim
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import Conflict, Paused
@@ -42,13 +42,13 @@ class Claims:
         """Return when effects on the backend are lawful now; raise Paused otherwise."""
         backend = self._engine.backend(name)
         with self._lock:
-            if time.monotonic() - self._raised.get(backend.name, -FRESH) < FRESH:
+            if clock.monotonic() - self._raised.get(backend.name, -FRESH) < FRESH:
                 return
             self._raise(backend)
 
     def _raise(self, backend: Backend) -> None:
         seen = backend.compute.read_claim()
-        with self._engine.store.transaction() as conn:
+        with self._engine.store.transaction("record-claim") as conn:
             ours = fleet.find_claim(conn, backend.name, lock=True)
             why = mismatch(self._engine, ours, seen)
             if why is not None:
@@ -71,13 +71,14 @@ class Claims:
     def _write(self, backend: Backend, epoch: int, expected: Claim | None) -> None:
         claim = Claim(install_id=self._engine.install_id, control_plane_id=self._engine.control_plane_id, epoch=epoch)
         try:
-            backend.compute.write_claim(claim, expected)
+            with fault.step("write-claim"):
+                backend.compute.write_claim(claim, expected)
         except Conflict as error:
             # A processor of ours may have raised it between our read and our write.
             now = backend.compute.read_claim()
             if now is None or now.control_plane_id != self._engine.control_plane_id:
                 raise Paused(f"{backend.name}: another control plane took it", hint=NEXT_STEP) from error
-        self._raised[backend.name] = time.monotonic()
+        self._raised[backend.name] = clock.monotonic()
 
 
 def pause_everything(store: Store, why: str) -> None:

@@ -17,7 +17,7 @@ from gpudev_sdk.store.rows import Conn, Row
 def create(engine: Engine, user: User, name: str, size_bytes: int | None) -> None:
     """Make a disk; its volume comes with its first use."""
     check_name(name, kind="disk")
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("create-disk") as conn:
         people.lock_user(conn, user.id)
         make_disk(conn, engine, user, name, size_bytes)
 
@@ -42,7 +42,7 @@ def _idle(conn: Conn, disk: Row, to: str) -> None:
 
 def delete(engine: Engine, user: User, name: str) -> None:
     """Put a disk away; it can be had back for a month."""
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("delete-disk") as conn:
         people.lock_user(conn, user.id)
         disk = get(conn, user, name)
         _idle(conn, disk, "delete")
@@ -51,7 +51,7 @@ def delete(engine: Engine, user: User, name: str) -> None:
 
 def undelete(engine: Engine, user: User, name: str) -> None:
     """Have a deleted disk back."""
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("undelete-disk") as conn:
         people.lock_user(conn, user.id)
         if disks.find(conn, user.id, name) is not None:
             raise Conflict(f"you have a disk {name!r} again", hint="Delete or rename that one first.")
@@ -62,7 +62,7 @@ def undelete(engine: Engine, user: User, name: str) -> None:
 
 def snapshot(engine: Engine, user: User, name: str) -> uuid.UUID:
     """Ask for a snapshot of an idle disk; return its id."""
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("ask-snapshot") as conn:
         people.lock_user(conn, user.id)
         disk = get(conn, user, name)
         _idle(conn, disk, "snapshot")
@@ -80,7 +80,7 @@ def snapshot(engine: Engine, user: User, name: str) -> uuid.UUID:
 
 def restore(engine: Engine, user: User, name: str, ref: str) -> None:
     """Have the disk's content be a snapshot's from its next use on; what it holds now stays as a volume of the disk."""
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("restore-disk") as conn:
         people.lock_user(conn, user.id)
         disk = get(conn, user, name)
         _idle(conn, disk, "restore")

@@ -51,7 +51,7 @@ class DiskWork:
 
     def work_on(self, disk_id: uuid.UUID) -> None:
         """Take the disk's lease and do what it wants."""
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-disk-lease") as conn:
             lease = conn.execute(
                 disks.Q["lease_disk_row"], {"id": disk_id, "holder": self.name, "ttl": LEASE}
             ).fetchone()
@@ -63,7 +63,7 @@ class DiskWork:
             step = decide_disk(world, self.engine.limits)
             delay = step.delay if isinstance(step, DiskRest) else self._act(world, step)
         fields = {"id": disk_id, "epoch": lease["lease_epoch"], "delay": delay}
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-disk-rest") as conn:
             conn.execute(disks.Q["rest_disk"], fields)
 
     def _act(self, world: DiskWorld, step: DiskStep) -> dt.timedelta | None:
@@ -109,53 +109,52 @@ class DiskWork:
         self.claims.before_effect(row["backend"])
         volume = next(volume for volume in world.volumes if volume["id"] == row["volume_id"])
         spec = SnapshotSpec(snapshot_id=row["id"], volume=volume_ref(volume), owner_number=world.disk["owner_number"])
-        fault.point("asked-snapshot:before")
         try:
-            handle = self._storage(row).storage.create_snapshot(spec)
+            with fault.step("asked-snapshot"):
+                handle = self._storage(row).storage.create_snapshot(spec)
         except SnapshotsOff as off:
-            with self.engine.store.transaction() as conn:
+            with self.engine.store.transaction("record-no-asked-snapshot") as conn:
                 disks.note_snapshot(conn, row["id"], "error", trouble=off.message)
             return None
-        fault.point("asked-snapshot:after")
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-asked-snapshot") as conn:
             disks.note_snapshot(conn, row["id"], "pending", handle=handle)
         return dt.timedelta(milliseconds=100)
 
     def _note_snapshot(self, world: DiskWorld, step: NoteSnapshot) -> None:
         seen = step.sighting
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-asked-snapshot-seen") as conn:
             disks.note_snapshot(
                 conn, seen.snapshot_id, str(seen.state), handle=seen.handle, size_bytes=seen.size_bytes,
                 trouble=seen.reason or None,
             )  # fmt: skip
 
     def _mark_snapshot(self, world: DiskWorld, step: MarkSnapshot) -> None:
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-snapshot-going") as conn:
             conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleting"})
 
     def _delete_snapshot(self, world: DiskWorld, step: DeleteSnapshot) -> None:
         self.claims.before_effect(step.snapshot["backend"])
-        fault.point("delete-snapshot:before")
-        self._storage(step.snapshot).storage.delete_snapshot(_ref(step.snapshot))
-        with self.engine.store.transaction() as conn:
+        with fault.step("delete-snapshot"):
+            self._storage(step.snapshot).storage.delete_snapshot(_ref(step.snapshot))
+        with self.engine.store.transaction("record-snapshot-deleted") as conn:
             conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleted"})
 
     def _mark_volume(self, world: DiskWorld, step: MarkVolume) -> None:
         fields = {"id": step.volume["id"], "reason": step.reason, "snapshot_id": step.snapshot_id}
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-volume-going") as conn:
             conn.execute(disks.Q["volume_deleting"], fields)
             conn.execute(disks.Q["forget_volume"], {"id": world.disk["id"], "volume_id": step.volume["id"],
                                                     "restore_from": step.snapshot_id})  # fmt: skip
 
     def _delete_volume(self, world: DiskWorld, step: DeleteVolume) -> None:
         self.claims.before_effect(step.volume["backend"])
-        fault.point("delete-volume:before")
-        self._storage(step.volume).storage.delete_volume(volume_ref(step.volume))
-        with self.engine.store.transaction() as conn:
+        with fault.step("delete-volume"):
+            self._storage(step.volume).storage.delete_volume(volume_ref(step.volume))
+        with self.engine.store.transaction("record-volume-deleted") as conn:
             conn.execute(disks.Q["volume_deleted"], {"id": step.volume["id"]})
 
     def _purge(self, world: DiskWorld, step: Purge) -> None:
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-purge") as conn:
             conn.execute(disks.Q["purge_disk"], {"id": world.disk["id"]})
 
 

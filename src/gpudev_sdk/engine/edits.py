@@ -83,7 +83,7 @@ def _edit(engine: Engine, user: User, ref: str, wish: Callable[[Conn, Reservatio
     """Apply `wish` to the row as it is; try again when the processor changed it in between."""
     for _ in range(TRIES):
         try:
-            with engine.store.transaction() as conn:
+            with engine.store.transaction("edit") as conn:
                 reservation_id = find(conn, user, ref)
                 found = reservations.load(conn, reservation_id)
                 if found is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import structlog
 
+from gpudev_sdk import clock
 from gpudev_sdk.domain.gpu import GpuType, Node
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import ProviderError
@@ -37,11 +36,11 @@ class Inventory:
 
     def _note(self, backend: Backend, seen: _Seen | str) -> None:
         before = self._last.get(backend.name)
-        if before is not None and before[0] == seen and time.monotonic() - before[1] < SIGN:
+        if before is not None and before[0] == seen and clock.monotonic() - before[1] < SIGN:
             return
-        with self._engine.store.transaction() as conn:
+        with self._engine.store.transaction("note-inventory") as conn:
             if isinstance(seen, str):
                 fleet.note_trouble(conn, backend.name, seen)
             elif fleet.note_inventory(conn, backend.name, *seen):
                 bell.want_plan(conn)
-        self._last[backend.name] = (seen, time.monotonic())
+        self._last[backend.name] = (seen, clock.monotonic())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import attrs
 import structlog
 
+from gpudev_sdk import fault
 from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.engine.claim import Claims
 from gpudev_sdk.engine.context import Backend, Engine
@@ -67,4 +68,5 @@ def _sweep(engine: Engine, claims: Claims, backend: Backend) -> None:
         return
     for server in strays.over:
         claims.before_effect(backend.name)
-        backend.compute.terminate(server)
+        with fault.step("terminate-stray"):
+            backend.compute.terminate(server)

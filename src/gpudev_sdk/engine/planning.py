@@ -26,14 +26,14 @@ def run_planner(engine: Engine, actor: str) -> int:
     """Plan until the newest wish is planned; return how many reservations got their place."""
     started = 0
     while True:
-        with engine.store.transaction() as conn:
+        with engine.store.transaction("plan") as conn:
             conn.execute(fleet.Q["planner_lock"])
             counter = conn.execute(fleet.Q["planner"]).fetchone()
             assert counter is not None  # inserted by the migration
             overdue = counter["wake_at"] is not None and counter["wake_at"] <= counter["now"]
             if counter["planned"] >= counter["wanted"] and not overdue:
                 return started
-            fault.point("plan:locked")
+            fault.point("plan-locked")
             done = _plan_once(conn, engine.limits, actor, counter["wanted"])
         started += done
 

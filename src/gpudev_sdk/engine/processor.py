@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 import uuid
 
 import structlog
 
-from gpudev_sdk import fault
+from gpudev_sdk import clock
 from gpudev_sdk.domain.reservation import EndReason, Reservation, State
 from gpudev_sdk.engine.acts import Acts
 from gpudev_sdk.engine.alarm import Alarm
@@ -63,7 +62,7 @@ class Processor:
 
     def work_once(self) -> bool:
         """Handle one message, or the rows whose time has come; return whether there was anything."""
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("read-message") as conn:
             messages = pgmq.read(conn, bell.QUEUE, vt=VISIBILITY, qty=1)
         for message in messages:
             ring = bell.parse_message(message.body)
@@ -71,7 +70,7 @@ class Processor:
                 log.error("message that says nothing", worker=self.name, message_id=message.id)
             elif ring.id is not None:
                 self.handle(ring.kind, ring.id)
-            with self.engine.store.transaction() as conn:
+            with self.engine.store.transaction("archive-message") as conn:
                 pgmq.archive(conn, bell.QUEUE, message.id)
         return bool(messages) or self.sweep()
 
@@ -102,19 +101,18 @@ class Processor:
         if kind == "disk":
             self.disk_work.work_on(row_id)
             return
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-lease") as conn:
             lease = conn.execute(Q["take_lease"], {"id": row_id, "holder": self.name, "ttl": LEASE}).fetchone()
         if lease is not None:
-            fault.point("lease:taken")
             self._until_rest(row_id, lease["lease_epoch"])
 
     def _until_rest(self, row_id: uuid.UUID, epoch: int) -> None:
-        renewed = time.monotonic()
+        renewed = clock.monotonic()
         while (seen := look(self.engine, row_id, epoch)) is not None:
-            if time.monotonic() - renewed > LEASE.total_seconds() / 3:
+            if clock.monotonic() - renewed > LEASE.total_seconds() / 3:
                 if not self._renew(row_id, epoch):
                     return
-                renewed = time.monotonic()
+                renewed = clock.monotonic()
             step = decide(seen.row, seen.world, self.engine.limits)
             rest = step if isinstance(step, Rest) else self._act(seen, step)
             if rest is not None and self._rest(seen.row, rest, epoch):
@@ -139,11 +137,11 @@ class Processor:
         return Rest(delay) if delay else None
 
     def _renew(self, row_id: uuid.UUID, epoch: int) -> bool:
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-lease-renewed") as conn:
             return conn.execute(Q["renew_lease"], {"id": row_id, "epoch": epoch, "ttl": LEASE}).rowcount == 1
 
     def _rest(self, row: Reservation, step: Rest, epoch: int) -> bool:
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-rest") as conn:
             fields = {"id": row.id, "epoch": epoch, "generation": row.generation}
             done = conn.execute(Q["rest"], fields | {"delay": step.delay, "detail": step.detail}).rowcount == 1
             if done and step.detail is not None and step.detail != row.detail:
@@ -160,6 +158,6 @@ class Processor:
         delay = min(LONGEST_TROUBLE_DELAY, TROUBLE_DELAY * 2 ** min(tries - 1, 8))
         detail = error.message if isinstance(error, GpudevError) else "an unexpected error; it is tried again"
         statement = Q["rest_after_trouble"] if kind == "reservation" else disks.Q["rest_disk_after_trouble"]
-        with self.engine.store.transaction() as conn:
+        with self.engine.store.transaction("record-trouble") as conn:
             conn.execute(statement, {"id": row_id, "holder": self.name, "delay": delay, "detail": detail})
         self.alarm.set_in(delay.total_seconds())

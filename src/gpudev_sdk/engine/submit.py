@@ -44,7 +44,7 @@ def submit(engine: Engine, user: User, submission: Submission) -> uuid.UUID:
     for policy in engine.policies:
         policy.check(request, user)
     digest = _digest(submission)
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("submit") as conn:
         _lock(conn, user)
         before = conn.execute(Q["find_by_key"], {"owner_id": user.id, "key": submission.idempotency_key}).fetchone()
         if before is not None:

@@ -24,7 +24,7 @@ def ensure(engine: Engine, look: Look, actor: str) -> dt.timedelta:
     if disk is None:
         raise Unworkable("the disk is gone", hint="`gpudev disk list --deleted` shows what can be had back.")
     if row.volume_id is None or disk["volume_id"] != row.volume_id:
-        with engine.store.transaction() as conn:
+        with engine.store.transaction("record-volume") as conn:
             volume_id = disk["volume_id"] or _intend(conn, look, disk)
             record(conn, row, {"volume_id": volume_id}, Entry(what="volume", actor=actor))
         return AT_ONCE
@@ -64,12 +64,12 @@ def _bring_up(engine: Engine, look: Look, volume: Row, disk: Row) -> dt.timedelt
         raise TryLater(f"cannot tell whether the disk's volume is there: {seen.reason}")
     if seen.presence == "absent":
         handle = _create(engine, look, volume, disk)
-        with engine.store.transaction() as conn:
+        with engine.store.transaction("record-volume-made") as conn:
             conn.execute(disks.Q["note_volume_handle"], {"id": volume["id"], "handle": handle})
         return AT_ONCE
     if not seen.ready:
         return POLL
-    with engine.store.transaction() as conn:
+    with engine.store.transaction("record-volume-ready") as conn:
         conn.execute(disks.Q["volume_ready"], {"id": volume["id"], "handle": seen.handle})
     return AT_ONCE
 
@@ -84,15 +84,13 @@ def _create(engine: Engine, look: Look, volume: Row, disk: Row) -> str:
         size_bytes=disk["size_bytes"],
         node=row.node or "",
     )
-    fault.point("create-volume:before")
     if volume["from_snapshot_id"] is None:
-        handle = storage.create_volume(spec)
-    else:
-        with engine.store.transaction() as conn:
-            snapshot = disks.find_snapshot(conn, volume["from_snapshot_id"])
-        if snapshot is None or snapshot["state"] != "completed":
-            raise Unworkable("the snapshot to restore from is not complete")
-        ref = SnapshotRef(snapshot_id=snapshot["id"], disk_id=disk["id"], handle=snapshot["handle"])
-        handle = storage.create_volume_from_snapshot(spec, ref)
-    fault.point("create-volume:after")
-    return handle
+        with fault.step("create-volume"):
+            return storage.create_volume(spec)
+    with engine.store.transaction() as conn:
+        snapshot = disks.find_snapshot(conn, volume["from_snapshot_id"])
+    if snapshot is None or snapshot["state"] != "completed":
+        raise Unworkable("the snapshot to restore from is not complete")
+    ref = SnapshotRef(snapshot_id=snapshot["id"], disk_id=disk["id"], handle=snapshot["handle"])
+    with fault.step("create-volume-from-snapshot"):
+        return storage.create_volume_from_snapshot(spec, ref)

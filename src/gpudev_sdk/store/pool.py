@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from gpudev_sdk import fault
 from gpudev_sdk.errors import Unavailable
 from gpudev_sdk.store.rows import Conn, Row
 
@@ -82,15 +83,20 @@ class Store:
         self._pool.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Conn]:
+    def transaction(self, step: str | None = None) -> Iterator[Conn]:
         """Give a connection whose work is committed at the end of the block, or undone if the block raises.
 
+        One that writes names its step, so that a simulation can crash before it and after it.
         Raises Unavailable when the database cannot be reached or could not finish the work (a lost connection, a timeout, a
         full disk, a deadlock): then nothing is known of a commit under way, and the work may be done again. A violated
         constraint is a fault of ours and stays psycopg's own error.
         """
+        if step is not None:
+            fault.point(f"{step}:before")
         try:
             with self._pool.connection() as conn:
                 yield conn
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Unavailable(f"the database cannot answer now ({type(error).__name__})") from error
+        if step is not None:
+            fault.point(f"{step}:after")

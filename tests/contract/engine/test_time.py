@@ -26,8 +26,8 @@ class SteppedStore(Store):
     ahead = dt.timedelta()
 
     @contextlib.contextmanager
-    def transaction(self):
-        with super().transaction() as conn:
+    def transaction(self, step=None):
+        with super().transaction(step) as conn:
             moment = dt.datetime.now(dt.UTC) + self.ahead
             conn.execute("SELECT set_config('gpudev.now', %s, true)", (moment.isoformat(),))
             yield conn
