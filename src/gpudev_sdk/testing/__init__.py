@@ -17,7 +17,21 @@ Every test is a law of docs/plugins/contract.md, whose number it cites. pytest i
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+if TYPE_CHECKING:
+    from gpudev_sdk.testing.cloud import CloudNode as CloudNode
+    from gpudev_sdk.testing.cloud import SimulatedCloud as SimulatedCloud
+    from gpudev_sdk.testing.cloud import SimulatedCompute as SimulatedCompute
+    from gpudev_sdk.testing.cloud import SimulatedIdentity as SimulatedIdentity
+    from gpudev_sdk.testing.cloud import SimulatedSettings as SimulatedSettings
+    from gpudev_sdk.testing.cloud import SimulatedStorage as SimulatedStorage
+    from gpudev_sdk.testing.cloud import Span as Span
+    from gpudev_sdk.testing.cloud import VirtualClock as VirtualClock
+    from gpudev_sdk.testing.cloud import Weather as Weather
 
 pytest.register_assert_rewrite(
     *(f"gpudev_sdk.testing.{name}" for name in ("compute", "storage", "snapshots", "identity", "plugin"))
@@ -29,4 +43,38 @@ from gpudev_sdk.testing.plugin import PluginContract  # noqa: E402
 from gpudev_sdk.testing.snapshots import SnapshotContract  # noqa: E402
 from gpudev_sdk.testing.storage import StorageContract  # noqa: E402
 
-__all__ = ["ComputeContract", "IdentityContract", "PluginContract", "SnapshotContract", "StorageContract"]
+#: Loaded when first used: the suites need no simulated cloud.
+_CLOUD = (
+    "CloudNode",
+    "SimulatedCloud",
+    "SimulatedCompute",
+    "SimulatedIdentity",
+    "SimulatedSettings",
+    "SimulatedStorage",
+    "Span",
+    "VirtualClock",
+    "Weather",
+)
+
+__all__ = [
+    "CloudNode",
+    "ComputeContract",
+    "IdentityContract",
+    "PluginContract",
+    "SimulatedCloud",
+    "SimulatedCompute",
+    "SimulatedIdentity",
+    "SimulatedSettings",
+    "SimulatedStorage",
+    "SnapshotContract",
+    "Span",
+    "StorageContract",
+    "VirtualClock",
+    "Weather",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLOUD:
+        raise AttributeError(f"module 'gpudev_sdk.testing' has no attribute {name!r}")
+    return getattr(importlib.import_module("gpudev_sdk.testing.cloud"), name)

@@ -1,0 +1,255 @@
+"""Nodes and servers of a simulated cloud: what is launched boots, runs, dies, and goes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from gpudev_sdk.domain.server import Phase, ServerId, ServerSpec
+from gpudev_sdk.errors import NoCapacity, Unworkable
+from gpudev_sdk.testing.cloud.ledger import MEMORY, Ledger
+from gpudev_sdk.testing.cloud.shelf import Shelf
+from gpudev_sdk.testing.cloud.sky import Sky
+from gpudev_sdk.testing.cloud.truth import CloudNode, CloudServer, DoubleAttachment, MountSeen, Overbooking
+
+TOMBSTONE = dt.timedelta(hours=1)
+#: An install and one of its servers: two installs may not see each other's.
+Key = tuple[uuid.UUID, ServerId]
+
+
+class Machines:
+    """The truth about nodes and servers."""
+
+    def __init__(self, sky: Sky, shelf: Shelf, nodes: tuple[CloudNode, ...]) -> None:
+        self._sky = sky
+        self._shelf = shelf
+        self._built = {node.name: node for node in nodes}
+        self.nodes = dict(self._built)
+        self.servers: Ledger[Key, CloudServer] = Ledger()
+        self.tombstones: dict[Key, dt.datetime] = {}
+        self.mounts: list[MountSeen] = []
+        self.double_attachments: list[DoubleAttachment] = []
+        self.overbookings: list[Overbooking] = []
+        self._launched: set[Key] = set()
+        self._rebooted: set[Key] = set()
+        shelf.on_detached = self._attach_waiting
+
+    def launch(self, install_id: uuid.UUID, spec: ServerSpec) -> None:
+        """Start a server, unless it was ever started or has a tombstone."""
+        key, now = (install_id, spec.server_id), self._sky.clock.now
+        self._bury()
+        if key in self.tombstones or key in self._launched:
+            return
+        node = self._room(install_id, spec)
+        self._check_zone(install_id, spec, node)
+        self._launched.add(key)
+        self._rebooted.discard(key)
+        server = CloudServer(
+            server_id=spec.server_id,
+            install_id=install_id,
+            spec=attrs.evolve(spec, files={}, env={}),
+            since=now,
+            files=dict(spec.files),
+            reason="starting",
+        )
+        self.servers.put(key, server, now)
+        self._attach(key, now)
+
+    def terminate(self, install_id: uuid.UUID, server_id: ServerId) -> None:
+        """Leave a tombstone, and let the server go after a while."""
+        key, now = (install_id, server_id), self._sky.clock.now
+        self._bury()
+        self.tombstones[key] = now
+        self._rebooted.discard(key)
+        server = self.servers.find(key)
+        if server is None or server.stopping:
+            return
+        self._change(key, now, stopping=True, reason="it is stopping")
+        self._sky.after(self._sky.weather.stop, self._same(key, self._stopped), since=now)
+
+    def configure(self, install_id: uuid.UUID, server_id: ServerId, files: Mapping[str, bytes]) -> None:
+        """Replace the files of a server that is there."""
+        self._change((install_id, server_id), self._sky.clock.now, files=dict(files))
+
+    def is_rebooted(self, key: Key) -> bool:
+        """Whether a server was there when its node restarted, and may be launched again."""
+        return key in self._rebooted
+
+    def die(self, server_id: ServerId, reason: str, at: dt.datetime | None = None) -> None:
+        """Let a server end by itself; its traces stay until it is terminated."""
+        for key in self._keys(server_id):
+            self._die(key, at or self._sky.clock.now, reason)
+
+    def cordon(self, name: str, reason: str) -> None:
+        """Let nothing start on a node any more."""
+        self.nodes[name] = attrs.evolve(self.nodes[name], schedulable=False, reason=reason)
+
+    def lose(self, name: str) -> None:
+        """Let a node be lost, and all on it die; the cloud says so only after a while."""
+        now = self._sky.clock.now
+        self.nodes[name] = attrs.evolve(self.nodes[name], schedulable=False, lost=True, reason="the node is lost")
+        for key in self._on(name):
+            self._change(key, now, unreachable=True, reason="its node does not answer")
+            self._sky.after(self._sky.weather.loss_noticed, self._same(key, self._gone), since=now)
+
+    def restore(self, name: str) -> None:
+        """Let a node be as it was built; what was on it when it was lost is gone."""
+        for key in self._on(name):
+            server = self.servers.find(key)
+            if server is not None and server.unreachable:
+                self._gone(key, self._sky.clock.now)
+        self.nodes[name] = self._built[name]
+
+    def reboot(self, name: str) -> None:
+        """Restart a node under its servers; those that ran may be launched again, and their volumes are free."""
+        now = self._sky.clock.now
+        for key in self._on(name):
+            server = self.servers.find(key)
+            if server is not None and server.holds and not server.stopping:
+                self._rebooted.add(key)
+                self._launched.discard(key)
+            self.servers.drop(key, now)
+            self._shelf.detach(key, now)
+
+    def shrink(self, name: str, gpu_type: str, gone: int) -> None:
+        """Take the last slots of a type away; what runs on them dies."""
+        node = self.nodes[name]
+        left = max(0, node.slots.get(gpu_type, 0) - gone)
+        self.nodes[name] = attrs.evolve(node, slots={**node.slots, gpu_type: left})
+        for key in self._on(name):
+            server = self.servers.find(key)
+            if server and server.spec.gpu_type == gpu_type and any(index >= left for index in server.spec.slots):
+                self._die(key, self._sky.clock.now, f"its {gpu_type} is gone from the node")
+
+    def _room(self, install_id: uuid.UUID, spec: ServerSpec) -> CloudNode:
+        node = self.nodes.get(spec.node)
+        if node is None or not node.schedulable:
+            raise NoCapacity(node.reason if node else f"there is no node {spec.node}")
+        for server in self.servers.all():
+            if server.node != node.name or server.spec.gpu_type != spec.gpu_type or not server.holds:
+                continue
+            if set(server.spec.slots) & set(spec.slots):
+                self.overbookings.append(
+                    Overbooking(
+                        node=node.name, gpu_type=spec.gpu_type, slots=spec.slots, server_id=spec.server_id,
+                        holder=server.server_id, at=self._sky.clock.now,
+                    )
+                )  # fmt: skip
+                raise NoCapacity(f"{server.server_id} has these slots of {node.name}")
+        if not spec.slots or any(index >= node.slots.get(spec.gpu_type, 0) for index in spec.slots):
+            raise NoCapacity(f"{node.name} has no such {spec.gpu_type}")
+        if self._sky.chance("no_capacity", self._sky.weather.no_capacity):
+            raise NoCapacity(f"insufficient capacity on {node.name}")
+        return node
+
+    def _check_zone(self, install_id: uuid.UUID, spec: ServerSpec, node: CloudNode) -> None:
+        if spec.mount is None:
+            return
+        volume = self._shelf.find_volume(install_id, spec.mount.volume_id)
+        if volume is not None and volume.zone != node.zone:
+            raise Unworkable(f"the disk is in {volume.zone} and {node.name} is in {node.zone}")
+
+    def _attach(self, key: Key, at: dt.datetime) -> None:
+        """Let a server have its volume and boot, or wait until the volume is free."""
+        server = self.servers.find(key)
+        if server is None or server.phase is not Phase.STARTING or server.volume_id is not None:
+            return
+        if server.spec.mount is not None:
+            volume_id = server.spec.mount.volume_id
+            volume = self._shelf.find_volume(key[0], volume_id)
+            if volume is None or not volume.ready:
+                self._change(key, at, reason="its volume is not there")
+                return
+            if volume.attached is not None:
+                self._note_double(server, volume.attached, at)
+                self._change(key, at, reason=f"its volume is attached to {volume.attached}")
+                return
+            self._shelf.attach(key, volume_id, at)
+            self._change(key, at, volume_id=volume_id, reason="starting")
+        self._boot(key, at)
+
+    def _note_double(self, server: CloudServer, holder: ServerId, at: dt.datetime) -> None:
+        assert server.spec.mount is not None  # it waits for a volume
+        volume_id = server.spec.mount.volume_id
+        if not any((d.server_id, d.holder) == (server.server_id, holder) for d in self.double_attachments):
+            self.double_attachments.append(
+                DoubleAttachment(volume_id=volume_id, server_id=server.server_id, holder=holder, at=at)
+            )
+
+    def _attach_waiting(self, volume_id: uuid.UUID, at: dt.datetime) -> None:
+        for key, server in [((s.install_id, s.server_id), s) for s in self.servers.all()]:
+            if server.spec.mount is not None and server.spec.mount.volume_id == volume_id:
+                self._attach(key, at)
+
+    def _boot(self, key: Key, at: dt.datetime) -> None:
+        weather = self._sky.weather
+        if self._sky.chance("dies_booting", weather.dies_booting):
+            end = self._same(key, lambda key, at: self._die(key, at, "it crashed while booting"))
+            self._sky.after(weather.boot, end, since=at)
+        else:
+            self._sky.after(weather.boot, self._same(key, self._ready), since=at)
+
+    def _ready(self, key: Key, at: dt.datetime) -> None:
+        server = self.servers.find(key)
+        if server is None or server.phase is not Phase.STARTING or server.unreachable:
+            return
+        self._change(key, at, phase=Phase.READY, reason="it is stopping" if server.stopping else "")
+        if server.volume_id is not None:
+            self.mounts.append(self._shelf.mount_seen(key, server.volume_id, at))
+        for kind, rate, reason in (
+            ("dies_per_hour", self._sky.weather.dies_per_hour, "killed: out of memory"),
+            ("evicted_per_hour", self._sky.weather.evicted_per_hour, "evicted: the node was low on memory"),
+        ):
+            self._sky.hourly(rate, self._same(key, self._fate(kind, reason)), since=at)
+
+    def _fate(self, kind: str, reason: str) -> Callable[[Key, dt.datetime], None]:
+        def strike(key: Key, at: dt.datetime) -> None:
+            self._sky.faults[kind] += 1
+            self._die(key, at, reason)
+
+        return strike
+
+    def _die(self, key: Key, at: dt.datetime, reason: str) -> None:
+        server = self.servers.find(key)
+        if server is not None and server.phase is not Phase.FINISHED:
+            self._change(key, at, phase=Phase.FINISHED, reason=reason)
+
+    def _stopped(self, key: Key, at: dt.datetime) -> None:
+        """Let a stopped server go; that one on a lost node has stopped is known only when the loss is."""
+        server = self.servers.find(key)
+        if server is not None and not server.unreachable:
+            self._gone(key, at)
+
+    def _gone(self, key: Key, at: dt.datetime) -> None:
+        self.servers.drop(key, at)
+        self._sky.after(self._sky.weather.detach, lambda at: self._shelf.detach(key, at), since=at)
+
+    def _same(self, key: Key, what: Callable[[Key, dt.datetime], None]) -> Callable[[dt.datetime], None]:
+        """Return `what` for this very server: not for another one that was launched again with its name."""
+        began = self.servers.find(key)
+
+        def if_same(at: dt.datetime) -> None:
+            server = self.servers.find(key)
+            if server is not None and began is not None and server.since == began.since:
+                what(key, at)
+
+        return if_same
+
+    def _change(self, key: Key, at: dt.datetime, **changes: object) -> None:
+        server = self.servers.find(key)
+        if server is not None:
+            self.servers.put(key, attrs.evolve(server, **changes), at)  # type: ignore[arg-type]
+
+    def _keys(self, server_id: ServerId) -> list[Key]:
+        return [(s.install_id, s.server_id) for s in self.servers.all() if s.server_id == server_id]
+
+    def _on(self, node: str) -> list[Key]:
+        return [(s.install_id, s.server_id) for s in self.servers.all() if s.node == node]
+
+    def _bury(self) -> None:
+        now = self._sky.clock.now
+        self.servers.forget(now - MEMORY)
+        self.tombstones = {key: at for key, at in self.tombstones.items() if now - at < TOMBSTONE}
