@@ -108,19 +108,22 @@ class Acts:
         return SOON
 
     def _warn(self, look: Look, step: Warn) -> dt.timedelta:
-        row, served = look.row, look.world.served
+        row = look.row
         seconds = int(step.threshold.total_seconds())
         changes: dict[str, object] = {}
-        if not seconds:
-            changes = {"ending_notice_served": served.seconds, "ending_notice_gaps": served.gaps}
         with self.engine.store.transaction("record-warning") as conn:
+            # Read here, not at the look: the grace begins when the notice is recorded, and not a moment before.
+            served = conn.execute(Q["served"]).fetchone()
+            assert served is not None  # inserted by the migration
+            if not seconds:
+                changes = {"ending_notice_served": served["by_now"], "ending_notice_gaps": served["gaps"]}
             conn.execute(
                 Q["add_warning"],
                 {
                     "id": row.id,
                     "threshold": seconds,
                     "expires_at": row.expires_at,
-                    "gaps": 0 if seconds else served.gaps,
+                    "gaps": 0 if seconds else served["gaps"],
                 },
             )
             record(

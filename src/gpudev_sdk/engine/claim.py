@@ -46,19 +46,32 @@ class Claims:
                 return
             self._raise(backend)
 
-    def _raise(self, backend: Backend) -> None:
+    def _raise(self, backend: Backend, *, was_written: bool = False) -> None:
+        """Raise both sides. `was_written`: it was known before this look that the backend holds a claim of ours."""
         seen = backend.compute.read_claim()
+        why, epoch = None, 0
         with self._engine.store.transaction("record-claim") as conn:
             ours = fleet.find_claim(conn, backend.name, lock=True)
-            why = mismatch(self._engine, ours, seen)
-            if why is not None:
-                self._pause(conn, backend, ours, why)
-            else:
-                epoch = max(ours["epoch"] if ours else 0, seen.epoch if seen else 0) + 1
-                fleet.put_claim(conn, backend.name, self._engine.control_plane_id, epoch)
+            written = ours is not None and ours["written_at"] is not None
+            look_again = seen is None and written and not was_written
+            if not look_again:
+                why = mismatch(self._engine, ours, seen)
+                if why is not None:
+                    self._pause(conn, backend, ours, why)
+                else:
+                    epoch = max(ours["epoch"] if ours else 0, seen.epoch if seen else 0) + 1
+                    fleet.put_claim(conn, backend.name, self._engine.control_plane_id, epoch)
+        if look_again:
+            # Another process of ours may have written the first one between our look and our transaction.
+            return self._raise(backend, was_written=True)
         if why is not None:
             raise Paused(f"{backend.name}: {why}", hint=NEXT_STEP)
         self._write(backend, epoch, seen)
+        if not written:
+            with self._engine.store.transaction("record-claim-written") as conn:
+                conn.execute(fleet.Q["claim_written"], {"backend": backend.name})
+        self._raised[backend.name] = clock.monotonic()
+        return None
 
     def _pause(self, conn: Conn, backend: Backend, ours: Row | None, why: str) -> None:
         """Stop all effects there. Tokens of a database that is not the world's are void at once, and for good."""
@@ -78,7 +91,6 @@ class Claims:
             now = backend.compute.read_claim()
             if now is None or now.control_plane_id != self._engine.control_plane_id:
                 raise Paused(f"{backend.name}: another control plane took it", hint=NEXT_STEP) from error
-        self._raised[backend.name] = clock.monotonic()
 
 
 def pause_everything(store: Store, why: str) -> None:
@@ -93,7 +105,7 @@ def mismatch(engine: Engine, ours: Row | None, seen: Claim | None) -> str | None
     if ours is not None and ours["paused"] is not None:
         return str(ours["paused"])
     if seen is None:
-        return None if ours is None else "it has forgotten who controls it"
+        return None if ours is None or ours["written_at"] is None else "it has forgotten who controls it"
     if seen.install_id != engine.install_id:
         return f"it belongs to another install ({seen.install_id})"
     if seen.control_plane_id != engine.control_plane_id:

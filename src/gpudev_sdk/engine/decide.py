@@ -174,9 +174,14 @@ def _until_next(row: Reservation, world: World, limits: Limits) -> dt.timedelta:
     assert row.expires_at is not None  # a CHECK of the table
     left = row.expires_at - world.now
     if left <= dt.timedelta():
-        return SECOND
+        return max(SECOND, min(LOOK_AGAIN, _grace_left(row, world, limits)))
     coming = [left - threshold for threshold in thresholds(row.granted, limits) if left > threshold]
     return min(ACTIVE_LOOK, *coming) if coming else min(ACTIVE_LOOK, left)
+
+
+def _grace_left(row: Reservation, world: World, limits: Limits) -> dt.timedelta:
+    stood = world.served.seconds - (row.ending_notice_served or world.served.seconds)
+    return limits.grace - dt.timedelta(seconds=stood)
 
 
 def _stopping(row: Reservation, world: World, limits: Limits) -> Step:

@@ -99,8 +99,9 @@ def decide_disk(world: DiskWorld, limits: Limits) -> DiskStep:
         step = rule(world, limits)
         if step is not None:
             return step
-    waits = [world.disk["purge_at"] - world.now] if world.disk["purge_at"] is not None else []
-    return DiskRest(min(waits, default=None))
+    if world.disk["purge_at"] is None or world.disk["purged_at"] is not None:
+        return DiskRest(None)
+    return DiskRest(world.disk["purge_at"] - world.now)
 
 
 def _open_snapshots(world: DiskWorld, limits: Limits) -> DiskStep | None:
@@ -150,7 +151,8 @@ def good(snapshots: list[Row]) -> list[Row]:
 
 def _retention(world: DiskWorld, limits: Limits) -> DiskStep | None:
     """Drop the oldest good snapshots over the limit, never the newest one nor one that is about to be restored."""
-    spared = {world.disk["restore_from"], *(volume["from_snapshot_id"] for volume in world.volumes)}
+    spared = {world.disk["restore_from"]}
+    spared |= {volume[why] for volume in world.volumes for why in ("from_snapshot_id", "deletable_snapshot_id")}
     over = good(world.snapshots)[max(1, limits.keep_snapshots) :]
     droppable = [snapshot for snapshot in over if snapshot["id"] not in spared]
     return MarkSnapshot(droppable[-1]) if droppable else None

@@ -7,7 +7,7 @@ import uuid
 from gpudev_sdk.domain.names import ID_PREFIX, check_name
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
-from gpudev_sdk.engine.submit import make_disk
+from gpudev_sdk.engine.submit import check_room_for_disk, make_disk
 from gpudev_sdk.errors import Conflict, NotFound
 from gpudev_sdk.store import bell, disks, ids, people
 from gpudev_sdk.store.reservations import Q
@@ -56,6 +56,7 @@ def undelete(engine: Engine, user: User, name: str) -> None:
         if disks.find(conn, user.id, name) is not None:
             raise Conflict(f"you have a disk {name!r} again", hint="Delete or rename that one first.")
         disk = get(conn, user, name, live=False)
+        check_room_for_disk(conn, engine, user)
         if conn.execute(disks.Q["undelete_disk"], {"id": disk["id"]}).rowcount != 1:
             raise Conflict(f"the disk {name!r} is being removed for good")
 

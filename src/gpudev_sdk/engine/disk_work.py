@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpudev_sdk import fault
-from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSighting, SnapshotSpec
+from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSighting, SnapshotSpec, SnapshotState
 from gpudev_sdk.engine.claim import Claims
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.engine.disk_decide import (
@@ -30,6 +30,8 @@ from gpudev_sdk.store import disks
 from gpudev_sdk.store.rows import Conn, Row
 
 LEASE = dt.timedelta(seconds=20)
+#: A marked volume whose snapshot was lost stays, and waits for a person.
+LOST = dt.timedelta(hours=1)
 
 
 class DiskWork:
@@ -140,18 +142,38 @@ class DiskWork:
             conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleted"})
 
     def _mark_volume(self, world: DiskWorld, step: MarkVolume) -> None:
+        if step.snapshot_id is not None and not self._is_saved(world, step.snapshot_id):
+            return
         fields = {"id": step.volume["id"], "reason": step.reason, "snapshot_id": step.snapshot_id}
         with self.engine.store.transaction("record-volume-going") as conn:
             conn.execute(disks.Q["volume_deleting"], fields)
             conn.execute(disks.Q["forget_volume"], {"id": world.disk["id"], "volume_id": step.volume["id"],
                                                     "restore_from": step.snapshot_id})  # fmt: skip
 
-    def _delete_volume(self, world: DiskWorld, step: DeleteVolume) -> None:
-        self.claims.before_effect(step.volume["backend"])
+    def _is_saved(self, world: DiskWorld, snapshot_id: uuid.UUID) -> bool:
+        """See with our own eyes that the snapshot which has a volume's content is still there; note one that is not."""
+        snapshot = next(found for found in world.snapshots if found["id"] == snapshot_id)
+        seen = self._see(snapshot)
+        if seen.presence == "unknown":
+            raise TryLater(f"cannot tell whether the snapshot {snapshot_id} is there")
+        if seen.presence == "present" and seen.state is SnapshotState.COMPLETED:
+            return True
+        with self.engine.store.transaction("record-snapshot-lost") as conn:
+            disks.note_snapshot(conn, snapshot_id, "error", trouble="somebody else deleted it")
+            why = f"its snapshot {snapshot_id} was deleted by somebody else; the volume is kept"
+            conn.execute(disks.Q["attend_disk"], {"id": world.disk["id"], "why": why})
+        return False
+
+    def _delete_volume(self, world: DiskWorld, step: DeleteVolume) -> dt.timedelta | None:
+        volume = step.volume
+        self.claims.before_effect(volume["backend"])
+        if volume["delete_reason"] == "snapshotted" and not self._is_saved(world, volume["deletable_snapshot_id"]):
+            return LOST
         with fault.step("delete-volume"):
-            self._storage(step.volume).storage.delete_volume(volume_ref(step.volume))
+            self._storage(volume).storage.delete_volume(volume_ref(volume))
         with self.engine.store.transaction("record-volume-deleted") as conn:
-            conn.execute(disks.Q["volume_deleted"], {"id": step.volume["id"]})
+            conn.execute(disks.Q["volume_deleted"], {"id": volume["id"]})
+        return None
 
     def _purge(self, world: DiskWorld, step: Purge) -> None:
         with self.engine.store.transaction("record-purge") as conn:

@@ -40,9 +40,10 @@ def _into_active(engine: Engine, look: Look, step: Move) -> dict[str, object]:
     seen, row = look.world.sighting, look.row
     assert seen is not None  # decide moves to active only on a sighting
     return {
-        "started_at": look.world.now,
-        "expires_at": look.world.now + row.granted,
-        "state_deadline": look.world.now + row.granted + engine.limits.grace + engine.limits.stopping_overdue,
+        # Of the record and not of the look, which may be a while ago: the paid time begins when one can get in.
+        "started_at": NOW,
+        "expires_at": after_now(row.granted),
+        "state_deadline": after_now(row.granted + engine.limits.grace + engine.limits.stopping_overdue),
         "endpoint": seen.endpoint,
         "files_digest": seen.files_digest,
     }

@@ -114,14 +114,19 @@ def make_disk(conn: Conn, engine: Engine, user: User, name: str, size_bytes: int
     size = size_bytes or DEFAULT_DISK_BYTES
     if size > engine.limits.max_disk_bytes:
         raise InvalidRequest("the disk is larger than this install allows", field="size_bytes")
-    count = conn.execute(disks.Q["count_disks"], {"owner_id": user.id}).fetchone()
-    if scalar(count, "disks") >= engine.limits.max_disks_per_user:
-        raise LimitReached("you have as many disks as this install allows", hint="Delete one: gpudev disk delete NAME.")
+    check_room_for_disk(conn, engine, user)
     if disks.find(conn, user.id, name) is not None:
         raise Conflict(f"you have a disk {name!r}", hint="Choose another name, or use that one.")
     disk_id = ids.new()
     conn.execute(disks.Q["insert_disk"], {"id": disk_id, "owner_id": user.id, "name": name, "size_bytes": size})
     return disk_id
+
+
+def check_room_for_disk(conn: Conn, engine: Engine, user: User) -> None:
+    """Raise LimitReached if a person has all the disks they may have; the caller holds their row lock."""
+    count = conn.execute(disks.Q["count_disks"], {"owner_id": user.id}).fetchone()
+    if scalar(count, "disks") >= engine.limits.max_disks_per_user:
+        raise LimitReached("you have as many disks as this install allows", hint="Delete one: gpudev disk delete NAME.")
 
 
 def _name(conn: Conn, user: User, request: Request) -> str:

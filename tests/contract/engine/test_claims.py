@@ -39,6 +39,46 @@ def test_a_crash_between_our_table_and_the_backend_is_no_mismatch(bench):
     assert Claims(bench.engine).start() == {}
 
 
+class Killed(BaseException):
+    """As by kill -9."""
+
+
+def test_a_first_start_killed_before_the_backend_was_told_is_no_mismatch(store, tmp_path, monkeypatch):
+    bench = build_bench(store, tmp_path)
+
+    def die(compute, new, expected):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.engine.backends["mem"].compute), "write_claim", die)
+        for _ in range(2):
+            with pytest.raises(Killed):
+                Claims(bench.engine).start()
+    assert bench.memory.claim is None
+    assert Claims(bench.engine).start() == {}
+    assert bench.memory.claim.epoch == 3
+
+
+def test_two_first_starts_at_once_are_no_mismatch(store, tmp_path, monkeypatch):
+    bench = build_bench(store, tmp_path)
+    compute = bench.engine.backends["mem"].compute
+    looks = iter([lambda: Claims(bench.engine).start()])
+
+    def read_claim():
+        seen = bench.memory.claim
+        for other_start in looks:
+            other_start()
+        return seen
+
+    monkeypatch.setattr(compute, "read_claim", read_claim)
+    assert Claims(bench.engine).start() == {}
+
+
+def test_a_backend_that_forgot_its_claim_pauses(bench):
+    bench.memory.claim = None
+    assert "forgotten" in Claims(bench.engine).start()["mem"]
+
+
 def older(bench):
     """Make the database older than the world, as after a restore."""
     bench.memory.claim = attrs.evolve(bench.memory.claim, epoch=bench.memory.claim.epoch + 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
+import attrs
 import pytest
 
 from gpudev_sdk.domain.disk import SnapshotState
@@ -346,6 +347,15 @@ def test_limits_count_what_waits_too(bench, kim):
         bench.submit(kim, gpus=8)
     with pytest.raises(LimitReached):
         bench.submit(kim)
+
+
+def test_having_a_deleted_disk_back_counts_as_having_it(bench, kim):
+    engine = attrs.evolve(bench.engine, limits=attrs.evolve(bench.engine.limits, max_disks_per_user=1))
+    disk_edits.create(engine, kim, "old", None)
+    disk_edits.delete(engine, kim, "old")
+    disk_edits.create(engine, kim, "new", None)
+    with pytest.raises(LimitReached):
+        disk_edits.undelete(engine, kim, "old")
 
 
 def test_a_message_for_a_row_that_is_not_there_is_nothing(bench):

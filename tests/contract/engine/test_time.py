@@ -12,6 +12,7 @@ from gpudev_sdk.domain.reservation import EndReason, State
 from gpudev_sdk.engine import accounts, edits
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.engine.serving import Serving
+from gpudev_sdk.engine.steps import Warn
 from gpudev_sdk.store import roles
 from gpudev_sdk.store.pool import Store
 from tests.fix_engine import build_bench
@@ -101,6 +102,28 @@ def test_it_ends_a_grace_after_its_notice(clocks, box):
     clocks.serve(10)
     clocks.bench.work(made)
     assert clocks.bench.row(made).end_reason is EndReason.EXPIRED
+
+
+def test_the_grace_begins_when_the_notice_is_recorded_and_not_at_the_look(clocks, box, monkeypatch):
+    _, made = box
+    clocks.serve(2 * 3600 - 60, step=20)
+    clocks.bench.work(made)
+    clocks.serve(70)
+
+    def late(look, step):
+        # Its processor was held up, within its lease, between the look and the record.
+        clocks.serve(15)
+        return warn(look, step)
+
+    acts = clocks.bench.processor.acts
+    warn = acts._warn
+    monkeypatch.setitem(acts._by_step, Warn, late)
+    clocks.store.ahead += 4 * SECOND
+    clocks.monotonic += 4
+    clocks.bench.work(made)
+    clocks.serve(115)
+    clocks.bench.work(made)
+    assert clocks.bench.row(made).state is State.ACTIVE
 
 
 def test_waking_from_an_hours_sleep_across_the_end_warns_first(clocks, box):

@@ -27,7 +27,10 @@ VOLUME = uuid.UUID(int=50)
 
 
 def volume(detached=None, state="ready", from_snapshot_id=None):
-    return {"id": VOLUME, "state": state, "detached_at": detached, "from_snapshot_id": from_snapshot_id}
+    return {
+        "id": VOLUME, "state": state, "detached_at": detached, "from_snapshot_id": from_snapshot_id,
+        "deletable_snapshot_id": None,
+    }  # fmt: skip
 
 
 def snapshot(number, age, state="completed", reason="end"):
@@ -104,6 +107,14 @@ def test_a_purge_marks_volumes_before_snapshots_and_everything_before_it_is_done
     assert isinstance(decide_disk(world([volume()], [snapshot(1, DAY)], disk=over), LIMITS), MarkVolume)
     assert isinstance(decide_disk(world([], [snapshot(1, DAY)], disk=over), LIMITS), MarkSnapshot)
     assert decide_disk(world([], [], disk=over), LIMITS) == Purge()
+
+
+def test_a_disk_that_is_purged_rests_for_good():
+    assert decide_disk(world(disk={"purge_at": NOW - HOUR, "purged_at": NOW}), LIMITS) == DiskRest(None)
+
+
+def test_a_deleted_disk_rests_until_its_purge():
+    assert decide_disk(world(disk={"purge_at": NOW + HOUR}), LIMITS) == DiskRest(HOUR)
 
 
 def test_a_purge_waits_for_whoever_has_the_disk():

@@ -103,28 +103,33 @@ UPDATE planner SET planned = GREATEST(planned, %(wanted)s), made_at = gpudev_now
 
 -- name: clear_plan
 -- Forget plans of those no longer in line.
-DELETE FROM plan WHERE reservation_id <> ALL(%(ids)s)
+DELETE FROM plan p WHERE NOT EXISTS (
+    SELECT FROM reservation r WHERE r.id = p.reservation_id AND r.state = 'queued' AND r.cancel_requested_at IS NULL)
 
 -- name: put_plan
--- What everyone in line is told.
+-- What those in line are told, where it is other than before.
 INSERT INTO plan (reservation_id, position, starts_at, backend, node, waiting_for, made_at)
-VALUES (%(reservation_id)s, %(position)s, %(starts_at)s, %(backend)s, %(node)s, %(waiting_for)s, gpudev_now())
+SELECT n.*, gpudev_now()
+FROM unnest(%(reservation_ids)s::uuid[], %(positions)s::int[], %(starts)s::timestamptz[], %(backends)s::text[],
+    %(nodes)s::text[], %(reasons)s::text[]) AS n (reservation_id, position, starts_at, backend, node, waiting_for)
+LEFT JOIN plan p ON p.reservation_id = n.reservation_id
+WHERE p.reservation_id IS NULL OR (p.position, p.starts_at, p.backend, p.node, p.waiting_for)
+    IS DISTINCT FROM (n.position, n.starts_at, n.backend, n.node, n.waiting_for)
 ON CONFLICT (reservation_id) DO UPDATE SET position = excluded.position, starts_at = excluded.starts_at,
     backend = excluded.backend, node = excluded.node, waiting_for = excluded.waiting_for, made_at = excluded.made_at
-WHERE (plan.position, plan.starts_at, plan.backend, plan.node, plan.waiting_for)
-    IS DISTINCT FROM (excluded.position, excluded.starts_at, excluded.backend, excluded.node, excluded.waiting_for)
 
 -- name: allocate
--- A queued reservation gets its place.
-UPDATE reservation SET state = 'preparing', generation = generation + 1, backend = %(backend)s, node = %(node)s,
+-- Queued reservations get their places.
+UPDATE reservation r SET state = 'preparing', generation = r.generation + 1, backend = p.backend, node = p.node,
     state_since = gpudev_now(), state_deadline = gpudev_now() + %(max_preparing)s, detail = 'starting',
     wake_at = gpudev_now(), retry_at = NULL
-WHERE id = %(id)s AND state = 'queued' AND cancel_requested_at IS NULL
-RETURNING generation, attempt
+FROM unnest(%(ids)s::uuid[], %(backends)s::text[], %(nodes)s::text[]) AS p (id, backend, node)
+WHERE r.id = p.id AND r.state = 'queued' AND r.cancel_requested_at IS NULL
+RETURNING r.id, r.generation, r.attempt, r.backend, r.node, r.gpu_type, r.disk_id
 
 -- name: claim
 -- What we believe of who controls a backend.
-SELECT control_plane_id, epoch, raised_at, paused, gpudev_now() AS now FROM backend_claim WHERE backend = %(backend)s
+SELECT control_plane_id, epoch, raised_at, written_at, paused, gpudev_now() AS now FROM backend_claim WHERE backend = %(backend)s
 
 -- name: list_claims
 -- All of them.
@@ -135,6 +140,10 @@ SELECT backend, control_plane_id, epoch, raised_at, paused FROM backend_claim OR
 INSERT INTO backend_claim (backend, control_plane_id, epoch) VALUES (%(backend)s, %(control_plane_id)s, %(epoch)s)
 ON CONFLICT (backend) DO UPDATE SET control_plane_id = excluded.control_plane_id, epoch = excluded.epoch,
     raised_at = gpudev_now(), paused = NULL
+
+-- name: claim_written
+-- The backend holds our claim.
+UPDATE backend_claim SET written_at = gpudev_now() WHERE backend = %(backend)s AND written_at IS NULL
 
 -- name: pause
 -- Stop all effects on a backend.

@@ -132,8 +132,9 @@ INSERT INTO warning (reservation_id, threshold, expires_at, gaps)
 VALUES (%(id)s, %(threshold)s, %(expires_at)s, %(gaps)s) ON CONFLICT DO NOTHING
 
 -- name: served
--- How long this control plane was awake.
-SELECT seconds, gaps, updated_at FROM served
+-- How long this control plane was awake; `by_now` counts what the next sweep may yet add for the time until now.
+SELECT seconds, gaps, updated_at,
+    seconds + LEAST(GREATEST(extract(epoch FROM gpudev_now() - updated_at), 0), 30) AS by_now FROM served
 
 -- name: serve
 -- Add what was really served since the last sweep: by our monotonic clock, by the database's, and never over 30 s.
