@@ -1,101 +1,129 @@
-"""Looks for what is not as it should be, in the tables and between the tables and the world. Read-only; repairs nothing."""
+"""Holds the tables and the world against the laws, for people and for the metric. Read-only; repairs nothing."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
 import attrs
 
+from gpudev_sdk.domain.disk import SnapshotSighting, VolumeSighting
+from gpudev_sdk.engine.check import (
+    SeenBackend,
+    SeenServer,
+    SeenSnapshot,
+    SeenVolume,
+    Tables,
+    Violation,
+    World,
+    check,
+    read_tables,
+)
 from gpudev_sdk.engine.context import Backend, Engine
-from gpudev_sdk.engine.orphans import find_strays
 from gpudev_sdk.errors import ProviderError
-from gpudev_sdk.store.rows import Conn
-from gpudev_sdk.store.sql import queries
 from gpudev_sdk.wire.admin_views import DoctorView, FindingView
 
-Q = queries("doctor")
+#: A backend that was not seen for this long takes nothing new.
+UNSEEN = dt.timedelta(minutes=5)
+#: What a finding that breaks no law is about.
+STANDING = ("attention", "paused", "seen")
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
-class Law:
-    """One check: a query whose rows are violations, and what to do about them."""
+class Diagnosis:
+    """What breaks a law, and what else waits for a person."""
 
-    number: str
-    query: str
-    next_step: str
-
-
-LAWS = (
-    Law(
-        number="I-1", query="wrong_slots", next_step="Stop gpudev and report this: slots are held by the wrong number."
-    ),
-    Law(
-        number="I-3",
-        query="overdue",
-        next_step="Look at its history: gpudev show; the log says what stands in the way.",
-    ),
-    Law(number="I-4", query="broken_history", next_step="Stop gpudev and report this: a change left no trace."),
-    Law(number="I-5", query="writers", next_step="Stop gpudev and report this: a disk has two writers."),
-    Law(
-        number="I-6", query="unsafe_deletes", next_step="Stop gpudev and report this: a volume goes without a snapshot."
-    ),
-    Law(number="I-16", query="leftover_secrets", next_step="Report this: secret values outlived their reservation."),
-    Law(number="attention", query="attention", next_step="See what is said there, and repair the cause."),
-    Law(number="paused", query="paused", next_step="Look at the differences: gpudev admin adopt BACKEND."),
-    Law(
-        number="seen",
-        query="unseen",
-        next_step="See that the backend can be reached; nothing new starts there meanwhile.",
-    ),
-)
+    as_of: dt.datetime
+    violations: tuple[Violation, ...]
+    standing: tuple[Violation, ...]
 
 
 def examine(engine: Engine) -> DoctorView:
-    """Check every law once."""
-    with engine.store.transaction() as conn:
-        row = conn.execute("SELECT gpudev_now() AS now").fetchone()
-        findings = [finding for law in LAWS for finding in _check(conn, law)]
-    for backend in engine.backends.values():
-        findings += _world(engine, backend)
-    assert row is not None  # a SELECT without FROM
-    return DoctorView(as_of=row["now"], findings=findings)
-
-
-def _check(conn: Conn, law: Law) -> list[FindingView]:
-    found = conn.execute(Q[law.query]).fetchall()
-    return [FindingView(law=law.number, what=row["what"], next_step=law.next_step) for row in found]
-
-
-def _world(engine: Engine, backend: Backend) -> list[FindingView]:
-    try:
-        seen = backend.compute.list_servers()
-        with engine.store.transaction() as conn:
-            strays = find_strays(conn, seen)
-            known = {row["id"] for row in conn.execute("SELECT id FROM volume UNION ALL SELECT id FROM snapshot")}
-        stored = [found.volume_id for found in backend.storage.list_volumes()]
-        stored += [found.snapshot_id for found in backend.storage.list_snapshots()]
-    except ProviderError as error:
-        return [
-            FindingView(law="seen", what=f"{backend.name}: {error.message}", next_step="See that it can be reached.")
-        ]
+    """Check every law once, and list what waits for a person."""
+    found = diagnose(engine)
     findings = [
-        FindingView(
-            law="I-8", what=f"{backend.name}: {server} runs and should not", next_step="The next sweep stops it."
-        )
-        for server in strays.over
+        FindingView(law=one.law, what=one.what, next_step=one.next_step) for one in (*found.violations, *found.standing)
     ]
-    findings += [
-        FindingView(
-            law="I-8",
-            what=f"{backend.name}: {server} runs and no reservation knows it",
-            next_step="Find out whose it is; gpudev never stops it by itself.",
-        )
-        for server in strays.unknown
+    return DoctorView(as_of=found.as_of, findings=findings)
+
+
+def diagnose(engine: Engine) -> Diagnosis:
+    """Look, and where something seems wrong look again: what only one of two looks saw was on its way."""
+    first = _look(engine)
+    if not first.violations:
+        return first
+    again = _look(engine)
+    lasting = {one.key for one in first.violations}
+    return attrs.evolve(again, violations=tuple(one for one in again.violations if one.key in lasting))
+
+
+def _look(engine: Engine) -> Diagnosis:
+    # The world first: what begins or ends in between is explained by the tables.
+    world = World(backends=tuple(see(backend) for backend in engine.backends.values()))
+    with engine.store.transaction() as conn:
+        tables = read_tables(conn, world)
+    return Diagnosis(
+        as_of=tables.as_of,
+        violations=tuple(check(tables, world, tables.as_of, engine.limits)),
+        standing=tuple(standing(tables, world)),
+    )
+
+
+def see(backend: Backend) -> SeenBackend:
+    """Look at everything of a backend; what it cannot tell is None, with the reason."""
+    troubles: list[str] = []
+
+    def ask(question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except ProviderError as error:
+            troubles.append(error.message)
+            return None
+
+    compute, storage = backend.compute, backend.storage
+    return SeenBackend(
+        name=backend.name,
+        servers=ask(lambda: tuple(SeenServer(server_id=name) for name in compute.list_servers())),
+        volumes=ask(lambda: tuple(_volume(seen) for seen in storage.list_volumes() if seen.presence != "absent")),
+        snapshots=ask(lambda: tuple(_snapshot(seen) for seen in storage.list_snapshots() if seen.presence != "absent")),
+        allocatable=ask(lambda: Counter((node.name, slot.gpu_type) for node in compute.nodes() for slot in node.slots)),
+        trouble="; ".join(dict.fromkeys(troubles)),
+    )
+
+
+def _volume(seen: VolumeSighting) -> SeenVolume:
+    return SeenVolume(volume_id=seen.volume_id, attachments=seen.attachments)
+
+
+def _snapshot(seen: SnapshotSighting) -> SeenSnapshot:
+    return SeenSnapshot(snapshot_id=seen.snapshot_id, state=None if seen.state is None else str(seen.state))
+
+
+def standing(tables: Tables, world: World) -> Iterator[Violation]:
+    """Yield what breaks no law and still waits for a person."""
+    asking = [(f"reservation {row.label}", row.needs_attention) for row in tables.reservations if row.state != "ended"]
+    asking += [
+        (f"disk {disk.name} ({disk.id})", disk.needs_attention) for disk in tables.disks if disk.deleted_at is None
     ]
-    return findings + [
-        FindingView(
-            law="I-8",
-            what=f"{backend.name}: {thing} is stored and no disk knows it",
-            next_step="Find out whose it is; gpudev never removes it by itself.",
-        )
-        for thing in stored
-        if thing not in known
-    ]
+    for thing, why in asking:
+        if why is not None:
+            step = "See what is said there, and repair the cause."
+            yield Violation(law="attention", what=f"{thing}: {why}", next_step=step, key=f"attention:{thing}")
+    for backend in tables.backends:
+        if backend.paused is not None:
+            what, step = (
+                f"{backend.name}: {backend.paused}",
+                f"Look at the differences: gpudev admin adopt {backend.name}.",
+            )
+            yield Violation(law="paused", what=what, next_step=step, key=f"paused:{backend.name}")
+        if backend.seen_at is not None and tables.as_of > backend.seen_at + UNSEEN:
+            what = f"{backend.name} was last seen at {backend.seen_at:%F %T}: {backend.trouble or 'no reason known'}"
+            step = "See that the backend can be reached; nothing new starts there meanwhile."
+            yield Violation(law="seen", what=what, next_step=step, key=f"seen:{backend.name}")
+    for seen in world.backends:
+        if seen.trouble:
+            what, step = f"{seen.name}: {seen.trouble}", "See that it can be reached; what it has could not be checked."
+            yield Violation(law="seen", what=what, next_step=step, key=f"asked:{seen.name}")

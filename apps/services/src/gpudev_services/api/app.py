@@ -14,12 +14,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gpudev_sdk.errors import GpudevError
 from gpudev_sdk.wire import API_VERSION
-from gpudev_services.api import admin, auth, disks, events, fleet, me, problems, reservations
+from gpudev_services.api import admin, auth, disks, events, fleet, me, metrics, problems, reservations
 from gpudev_services.api.desk import Desk
 from gpudev_services.api.strict import StrictRequest
 
 HANDLERS = [
     *reservations.ROUTES, *disks.ROUTES, *fleet.ROUTES, *me.ROUTES, *admin.ROUTES, *events.ROUTES,
+    *metrics.ROUTES,
 ]  # fmt: skip
 
 
@@ -42,9 +43,10 @@ def create_app(desk: Desk) -> Litestar:
         request_class=StrictRequest,
         dependencies={
             "desk": Provide(_desk, sync_to_thread=False),
+            "metrics": Provide(metrics.metrics_of, sync_to_thread=False),
             "who": Provide(auth.caller, sync_to_thread=True),
         },
-        state=State({"desk": desk}),
+        state=State({"desk": desk, "metrics": metrics.Metrics(desk.doctor_engine)}),
         exception_handlers={
             GpudevError: problems.known,
             HTTPException: problems.framework,

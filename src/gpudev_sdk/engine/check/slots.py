@@ -1,0 +1,106 @@
+"""I-1 and I-19: nobody holds another's GPU, and everybody holds all of theirs or none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from gpudev_sdk.engine.check.tables import ReservationRow
+from gpudev_sdk.engine.check.values import REPORT, Case, Violation
+from gpudev_sdk.engine.check.world import SeenBackend, SeenServer
+
+
+def no_slot_has_two_holders(case: Case) -> Iterator[Violation]:
+    """I-1: rows hold what their state says, servers run where their rows are, and no node is overfull."""
+    for row in case.tables.reservations:
+        yield from _holding(case, row)
+    for backend in case.world.backends:
+        yield from _overfull(case, backend)
+        yield from _shared(backend)
+        if backend.name not in case.paused:
+            yield from _misplaced(case, backend)
+
+
+def _may_hold_none(row: ReservationRow) -> bool:
+    return row.gone_at is not None or row.launch_intended_at is None
+
+
+#: Whether a row in a state may hold this many slots.
+_LAWFUL: dict[str, Callable[[ReservationRow, int], bool]] = {
+    "queued": lambda row, count: count == 0,
+    "preparing": lambda row, count: count == row.slots_needed,
+    "active": lambda row, count: count == row.slots_needed,
+    "stopping": lambda row, count: count == row.slots_needed or (count == 0 and _may_hold_none(row)),
+    "ended": lambda row, count: count == 0,
+}
+
+
+def _violation(what: str, key: str, next_step: str = REPORT) -> Violation:
+    return Violation(law="I-1", what=what, next_step=next_step, key=f"I-1:{key}")
+
+
+def _holding(case: Case, row: ReservationRow) -> Iterator[Violation]:
+    slots = case.held.get(row.id, [])
+    count = sum(len(slot.indices) for slot in slots)
+    if not _LAWFUL[row.state](row, count):
+        yield _violation(f"{row.label} is {row.state} and holds {count} of {row.slots_needed} slots", f"held:{row.id}")
+    home = (row.backend, row.node, row.gpu_type)
+    if any((slot.backend, slot.node, slot.gpu_type) != home for slot in slots):
+        yield _violation(f"{row.label} holds slots elsewhere than on {row.backend}/{row.node}", f"elsewhere:{row.id}")
+
+
+def _overfull(case: Case, backend: SeenBackend) -> Iterator[Violation]:
+    """Slots that vanished under a box stay its own, so a node has as many as it says or as our table has held there."""
+    if backend.servers is None or backend.allocatable is None:
+        return
+    used: dict[tuple[str, str], int] = defaultdict(int)
+    for server in backend.servers:
+        if server.node is not None and server.gpu_type is not None and server.slots is not None:
+            used[server.node, server.gpu_type] += len(server.slots)
+    held: dict[tuple[str, str], int] = defaultdict(int)
+    for slot in case.tables.slots:
+        if slot.backend == backend.name and slot.reservation_id is not None:
+            held[slot.node, slot.gpu_type] += len(slot.indices)
+    for (node, gpu_type), count in used.items():
+        room = max(backend.allocatable.get((node, gpu_type), 0), held[node, gpu_type])
+        if count > room:
+            place = f"{backend.name}/{node}"
+            yield _violation(
+                f"{place}: servers use {count} × {gpu_type} and there are {room}", f"full:{place}/{gpu_type}"
+            )
+
+
+def _shared(backend: SeenBackend) -> Iterator[Violation]:
+    users: dict[tuple[str, str, int], SeenServer] = {}
+    for server in backend.servers or ():
+        if server.node is None or server.gpu_type is None:
+            continue
+        for index in server.slots or ():
+            other = users.setdefault((server.node, server.gpu_type, index), server)
+            if other is not server:
+                place = f"{backend.name}/{server.node} {server.gpu_type} {index}"
+                yield _violation(f"{place} is used by {other.server_id} and {server.server_id}", f"shared:{place}")
+
+
+def _misplaced(case: Case, backend: SeenBackend) -> Iterator[Violation]:
+    """A paused backend is left out: how it differs is for `admin adopt` to list."""
+    for server in backend.servers or ():
+        row = case.rows.get(server.server_id.reservation_id)
+        if row is None or server.server_id.attempt < row.attempt or row.state == "ended":
+            continue
+        name = server.server_id
+        if name.attempt > row.attempt or row.state == "queued":
+            yield _violation(f"{backend.name}: {name} runs and was never placed", f"early:{name}")
+        elif row.backend != backend.name or server.node not in (None, row.node):
+            place = f"{backend.name}/{server.node or '?'}"
+            yield _violation(f"{name} runs on {place} and belongs on {row.backend}/{row.node}", f"misplaced:{name}")
+
+
+def all_slots_or_none(case: Case) -> Iterator[Violation]:
+    """I-19: no reservation holds a part of what it needs, nor parts of several nodes."""
+    for row in case.tables.reservations:
+        slots = case.held.get(row.id, [])
+        count = sum(len(slot.indices) for slot in slots)
+        if 0 < count < row.slots_needed or len({(slot.backend, slot.node) for slot in slots}) > 1:
+            what = f"{row.label} holds a part of its {row.slots_needed} slots"
+            yield Violation(law="I-19", what=what, next_step=REPORT, key=f"I-19:{row.id}")
