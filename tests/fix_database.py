@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import pathlib
 import shutil
@@ -63,15 +64,22 @@ def _as_superuser(server: Embedded, *statements: sql.Composed) -> None:
             conn.execute(statement)
 
 
-@pytest.fixture(scope="session")
-def _template(server: Embedded) -> str:
+def make_template(server: Embedded) -> str:
+    """Make the database with the newest schema of which all others are copies, and return its name."""
     make = sql.SQL("CREATE DATABASE {} OWNER {}")
     _as_superuser(server, make.format(sql.Identifier(TEMPLATE), sql.Identifier(roles.OWNER)))
     migrate(server.dsn(roles.OWNER, TEMPLATE))
     return TEMPLATE
 
 
-def _fresh(server: Embedded, template: str) -> Iterator[Database]:
+@pytest.fixture(scope="session")
+def _template(server: Embedded) -> str:
+    return make_template(server)
+
+
+@contextlib.contextmanager
+def fresh_database(server: Embedded, template: str) -> Iterator[Database]:
+    """Make a database like the template, for as long as it is used."""
     name = sql.Identifier(f"test_{next(_numbers)}")
     make = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
     with psycopg.connect(server.dsn(SUPERUSER, "postgres"), autocommit=True) as conn:
@@ -86,7 +94,8 @@ def _fresh(server: Embedded, template: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def shared_database(server: Embedded, _template: str) -> Iterator[Database]:
     """A database with the newest schema for tests that leave nothing in it; cheaper than one of their own."""
-    yield from _fresh(server, _template)
+    with fresh_database(server, _template) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -108,13 +117,15 @@ def scratch(_scratch: psycopg.Connection[dict[str, Any]]) -> Iterator[psycopg.Co
 @pytest.fixture
 def database(server: Embedded, _template: str) -> Iterator[Database]:
     """A fresh database with the newest schema."""
-    yield from _fresh(server, _template)
+    with fresh_database(server, _template) as made:
+        yield made
 
 
 @pytest.fixture
 def empty_database(server: Embedded) -> Iterator[Database]:
     """A fresh database with nothing in it."""
-    yield from _fresh(server, "template0")
+    with fresh_database(server, "template0") as made:
+        yield made
 
 
 @pytest.fixture

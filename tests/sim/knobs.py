@@ -1,0 +1,97 @@
+"""What kind of install, weather and trouble a seed has: drawn once, from the seed alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+
+import attrs
+
+from gpudev_sdk.domain.limits import Limits
+from gpudev_sdk.testing.cloud import CloudNode, Span, Weather
+from tests.sim.faults import PAUSE, focus_of
+
+__all__ = ["PAUSE", "Knobs", "draw"]
+MINUTE = dt.timedelta(minutes=1)
+SECOND = dt.timedelta(seconds=1)
+
+
+@attrs.frozen(kw_only=True)
+class Knobs:
+    """The draw."""
+
+    lifecycles: int
+    people: int
+    processors: int
+    nodes: tuple[CloudNode, ...]
+    limits: Limits
+    weather: Weather
+    #: Why there are no snapshots, where there are none.
+    snapshots_off: str
+    keep_volumes: dt.timedelta | None
+    #: Seconds between a person's wishes, on average.
+    pace: float
+    rate: float
+    focus: frozenset[tuple[str, str]]
+    switching: float
+    mail_rate: float
+    #: Chance that a ring wakes nobody.
+    deaf: float
+    #: Seconds between blows of fate, on average.
+    fate: float
+
+    def shown(self) -> str:
+        """Return them for a reader."""
+        return "\n".join(f"  {field.name} = {getattr(self, field.name)}" for field in attrs.fields(Knobs))
+
+
+def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
+    """Return the knobs of a seed."""
+    nodes = tuple(
+        CloudNode(name=f"node-{number}", slots={"h100": 8, "cpu": rng.randint(1, 4)}, zone="zone-a")
+        for number in range(rng.randint(1, 3))
+    )
+    limits = Limits(
+        warnings=(5 * MINUTE, MINUTE),
+        grace=rng.choice((30 * SECOND, 2 * MINUTE)),
+        max_preparing=rng.choice((3 * MINUTE, 15 * MINUTE)),
+        max_attempts=rng.choice((2, 3, 5)),
+        max_wait=rng.choice((60 * MINUTE, 48 * 60 * MINUTE)),
+        undelete=rng.choice((4 * MINUTE, 20 * MINUTE)),
+        keep_snapshots=rng.randint(1, 3),
+        max_reservations_per_user=rng.choice((8, 20)),
+        max_gpus_per_user=rng.choice((None, 16, 32)),
+    )
+    return Knobs(
+        lifecycles=lifecycles,
+        people=rng.randint(3, 4),
+        processors=rng.randint(2, 4),
+        nodes=nodes,
+        limits=limits,
+        weather=_weather(rng),
+        snapshots_off="snapshots are off here" if rng.random() < 0.08 else "",
+        keep_volumes=rng.choice((None, 30 * SECOND, 3 * MINUTE)),
+        pace=rng.choice((4.0, 8.0, 15.0)),
+        rate=rng.choice((0.002, 0.006, 0.012)),
+        focus=focus_of(seed),
+        switching=rng.choice((0.1, 0.3, 0.6)),
+        mail_rate=rng.choice((0.0, 0.1, 0.3)),
+        deaf=rng.choice((0.05, 0.3)),
+        fate=rng.choice((60.0, 180.0, 600.0)),
+    )
+
+
+def _weather(rng: random.Random) -> Weather:
+    """Return weather that is bad in most seeds, and in most of those quick: a start that takes long is looked at often."""
+    weather = Weather.stormy(rng) if rng.random() < 0.7 else Weather.slow()
+    if rng.random() < 0.5:
+        weather = attrs.evolve(weather, late_effect=0.03, late=Span.seconds(1, 120))
+    if rng.random() < 0.2:
+        return weather
+    return attrs.evolve(
+        weather,
+        boot=Span.seconds(0.2, 15),
+        stop=Span.seconds(0.2, 20),
+        snapshot=Span.seconds(0.5, 60),
+        volume=Span.seconds(0, 8),
+    )
