@@ -25,7 +25,11 @@ import attrs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_name("bugs.toml")
-COPIED = ("src", "apps", "tests", "examples", "pyproject.toml")
+#: All that tests look at.
+COPIED = (
+    "src", "apps", "tests", "examples", "docs", "changelog.d", "benchmarks", "tools",
+    "pyproject.toml", "Makefile", "README.md", "CONTRIBUTING.md", "requirements.in", "requirements.lock",
+)  # fmt: skip
 #: What is run when a bug's own tests let it pass, quick ones first.
 REST = (
     "tests/unit",
@@ -88,6 +92,8 @@ def copy_tree(to: pathlib.Path) -> None:
     """Copy what tests need; nothing of it is linked, so that a bug never reaches the original."""
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ".hypothesis")
     for name in COPIED:
+        if not (ROOT / name).exists():
+            continue
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, to / name, ignore=ignore)
         else:
@@ -98,18 +104,8 @@ def run_tests(tree: pathlib.Path, what: str) -> str | None:
     """Run tests on a copy; return the first that failed, or None."""
     ours = [tree, tree / "src", tree / "apps/cli/src", tree / "apps/services/src", tree / "examples/gpudev-example"]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, ours)), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        str(tree),
-        *what.split(),
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--rootdir", str(tree)]
+    command += [what] if "[" in what else what.split()
     done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode == 0:
         return None
@@ -120,16 +116,20 @@ def run_tests(tree: pathlib.Path, what: str) -> str | None:
 
 
 def try_bug(bug: Bug) -> Verdict:
-    """Plant one bug in a fresh copy and see who catches it."""
+    """Plant one bug in a fresh copy and see who catches it: a test that fails with it, and passes without it."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gpudev-planted-") as folder:
-        tree = pathlib.Path(folder)
-        copy_tree(tree)
+        with_it, without = pathlib.Path(folder, "with"), pathlib.Path(folder, "without")
+        for tree in (with_it, without):
+            tree.mkdir()
+            copy_tree(tree)
         for edit in bug.edits:
-            edit.apply(tree)
+            edit.apply(with_it)
         for what in (bug.caught_by, *REST):
-            test = run_tests(tree, what)
+            test = run_tests(with_it, what)
             if test is not None:
+                if run_tests(without, test) is not None:
+                    raise RuntimeError(f"{test} fails with and without the bug {bug.name!r}")
                 return Verdict(bug, test, time.monotonic() - began)
     return Verdict(bug, None, time.monotonic() - began)
 

@@ -97,6 +97,6 @@ def timeout(step: str) -> Exception:
     return Unavailable(f"the connection was lost at the end of {step}")
 
 
-def focus_of(seed: int, count: int = 6) -> frozenset[tuple[str, str]]:
+def focus_of(seed: int, count: int = 8) -> frozenset[tuple[str, str]]:
     """Return the cells that a seed looks at closely: all of them in turn, over the seeds."""
     return frozenset(CELLS[(seed * count + number) % len(CELLS)] for number in range(count))

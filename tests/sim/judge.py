@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from gpudev_sdk.engine import planning
+from gpudev_sdk.domain.plan import Plan, Question
 from gpudev_sdk.engine.check import (
     SAFETY,
     Acknowledged,
@@ -20,6 +20,7 @@ from gpudev_sdk.engine.check import (
     check,
     read_tables,
 )
+from gpudev_sdk.engine.planner import plan
 from tests.sim.order import passed_over
 
 if TYPE_CHECKING:
@@ -32,22 +33,15 @@ class Judge:
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
         self.found: list[str] = []
-        self.checks = 0
+        self.checks = self.plans = 0
         self._mounts = self._deletions = self._doubles = self._overbookings = 0
         self._losses: list[Loss] = []
         self._wrong_mounts: list[MountSeen] = []
-        self._plan = planning.plan
 
-    def begin(self) -> None:
-        """Watch every plan."""
-        planning.plan = self._watched_plan
-
-    def end(self) -> None:
-        """Watch no more."""
-        planning.plan = self._plan
-
-    def _watched_plan(self, question):
-        answer = self._plan(question)
+    def watched_plan(self, question: Question) -> Plan:
+        """Plan as the real planner does, and note whom a start would delay."""
+        answer = plan(question)
+        self.plans += len(answer.starting)
         self.found += passed_over(question, answer)
         return answer
 
@@ -101,7 +95,7 @@ class Judge:
             acknowledged=acknowledged if settled or self.checks % 20 == 0 else (),
             losses=tuple(self._losses),
             mounts=tuple(self._wrong_mounts),
-            canaries=tuple(sim.canaries()) if settled or self.checks % 20 == 0 else (),
+            canaries=tuple(sim.canaries()) if settled or self.checks % 200 == 0 else (),
         )
 
     def _backend(self) -> SeenBackend:

@@ -72,7 +72,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         snapshots_off="snapshots are off here" if rng.random() < 0.08 else "",
         keep_volumes=rng.choice((None, 30 * SECOND, 3 * MINUTE)),
         pace=rng.choice((4.0, 8.0, 15.0)),
-        rate=rng.choice((0.002, 0.006, 0.012)),
+        rate=rng.choice((0.005, 0.015, 0.03)),
         focus=focus_of(seed),
         switching=rng.choice((0.1, 0.3, 0.6)),
         mail_rate=rng.choice((0.0, 0.1, 0.3)),

@@ -75,7 +75,7 @@ class Person:
         if self.left > 0 and self.sim.rng.random() < 0.6:
             return self._reserve()
         kinds = (self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make)
-        return self.sim.rng.choices(kinds, weights=(5, 3, 3, 2, 1, 1, 1))[0]()
+        return self.sim.rng.choices(kinds, weights=(5, 3, 5, 5, 2, 2, 1))[0]()
 
     def _reserve(self) -> Wish:
         rng = self.sim.rng
@@ -104,8 +104,10 @@ class Person:
     def _one_of_mine(self) -> str:
         return str(self.sim.rng.choice(self.made[-6:])) if self.made else "nothing"
 
-    def _disk(self) -> str:
-        return self.sim.rng.choice(DISKS)
+    def _disk(self, *, deleted: bool = False) -> str:
+        """Choose a disk of mine that something can be done with, if there is one, and any name otherwise."""
+        mine = self.sim.idle_disks(self.user, deleted=deleted)
+        return self.sim.rng.choice(mine) if mine and self.sim.rng.random() < 0.8 else self.sim.rng.choice(DISKS)
 
     def _cancel(self) -> Wish:
         ref = self._one_of_mine()
@@ -126,7 +128,7 @@ class Person:
         return Wish(lambda: disk_edits.delete(self.sim.front, self.user, name))
 
     def _undelete(self) -> Wish:
-        name = self._disk()
+        name = self._disk(deleted=True)
         return Wish(lambda: disk_edits.undelete(self.sim.front, self.user, name))
 
     def _snapshot(self) -> Wish:

@@ -24,7 +24,7 @@ POISON: tuple[object, ...] = (
     [],
     "text",
     None,
-    {"v": 1, "kind": "disk", "id": "x" * 1_000_000},
+    {"v": 1, "kind": "disk", "id": "x" * 100_000},
 )
 
 

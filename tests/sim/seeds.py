@@ -13,4 +13,5 @@ def live(seed: int, database: Database) -> Simulation:
     sim = Simulation(seed, database, LIFECYCLES).run()
     assert len(sim.book.acknowledged) >= LIFECYCLES * 2 // 3
     assert sim.judge.checks > 200
+    assert sim.judge.plans >= LIFECYCLES // 2
     return sim

@@ -189,12 +189,10 @@ class Simulation:
         fault.install(self._at)
         process_clock.install(self.process_seconds)
         self.cloud.on_call = self._at_call
-        self.judge.begin()
         try:
             yield
         finally:
             self.scheduler.end()
-            self.judge.end()
             process_clock.install(None)
             fault.install(None)
             ids.new, bell.ring, processor.VISIBILITY = new_id, ring, visibility
@@ -341,6 +339,15 @@ class Simulation:
 
     def _note(self, actor: Actor, what: str) -> None:
         self.trace.append(f"{self.clock.monotonic():.3f} {actor.name} {what}")
+
+    def idle_disks(self, user: User, *, deleted: bool) -> list[str]:
+        """Return a person's disks that were used and that nobody uses now, or those that can be had back."""
+        with self.front_store.transaction() as conn:
+            found = conn.execute(
+                disks.Q["list_disks"], {"owner_id": user.id, "deleted": deleted, "name": None}
+            ).fetchall()
+        return [row["name"] for row in found if (row["deleted_at"] is not None) == deleted and row["holder"] is None
+                and (deleted or row["backend"] is not None)]  # fmt: skip
 
     def good_snapshots(self, user: User, name: str) -> list[tuple[uuid.UUID, uuid.UUID]]:
         """Return (disk, snapshot) of what a person could restore."""

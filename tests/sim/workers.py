@@ -99,7 +99,7 @@ def planner(sim: Simulation, number: int) -> Callable[[], None]:
         while True:
             delay = PLAN_SWEEP
             try:
-                run_planner(sim.engine, f"planner-{number}")
+                run_planner(sim.engine, f"planner-{number}", sim.judge.watched_plan)
                 coming = next_plan(sim.engine)
             except Unavailable:
                 delay = 1.0

@@ -1,4 +1,4 @@
-"""A snapshot that somebody else deleted makes no volume deletable: it is looked for before the volume goes, and not only in our tables."""
+"""A snapshot that somebody else deleted makes no volume deletable: it is looked for before the volume goes."""
 
 from __future__ import annotations
 
