@@ -48,8 +48,8 @@ class Knobs:
 def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
     """Return the knobs of a seed."""
     nodes = tuple(
-        CloudNode(name=f"node-{number}", slots={"h100": 8, "cpu": rng.randint(1, 4)}, zone="zone-a")
-        for number in range(rng.randint(1, 3))
+        CloudNode(name=f"node-{number}", slots={"h100": 8, "cpu": rng.randint(3, 8)}, zone="zone-a")
+        for number in range(rng.randint(2, 4))
     )
     limits = Limits(
         warnings=(5 * MINUTE, MINUTE),
@@ -58,6 +58,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         max_attempts=rng.choice((2, 3, 5)),
         max_wait=rng.choice((60 * MINUTE, 48 * 60 * MINUTE)),
         undelete=rng.choice((4 * MINUTE, 20 * MINUTE)),
+        stopping_overdue=rng.choice((MINUTE, 15 * MINUTE)),
         keep_snapshots=rng.randint(1, 3),
         max_reservations_per_user=rng.choice((8, 20)),
         max_gpus_per_user=rng.choice((None, 16, 32)),
@@ -69,9 +70,9 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         nodes=nodes,
         limits=limits,
         weather=_weather(rng),
-        snapshots_off="snapshots are off here" if rng.random() < 0.08 else "",
-        keep_volumes=rng.choice((None, 30 * SECOND, 3 * MINUTE)),
-        pace=rng.choice((4.0, 8.0, 15.0)),
+        snapshots_off="snapshots are off here" if rng.random() < 0.1 else "",
+        keep_volumes=rng.choice((None, 20 * SECOND, 90 * SECOND)),
+        pace=rng.choice((6.0, 12.0, 20.0)),
         rate=rng.choice((0.005, 0.015, 0.03)),
         focus=focus_of(seed),
         switching=rng.choice((0.1, 0.3, 0.6)),

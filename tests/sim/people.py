@@ -75,7 +75,7 @@ class Person:
         if self.left > 0 and self.sim.rng.random() < 0.6:
             return self._reserve()
         kinds = (self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make)
-        return self.sim.rng.choices(kinds, weights=(5, 3, 5, 5, 2, 2, 1))[0]()
+        return self.sim.rng.choices(kinds, weights=(2, 2, 4, 5, 2, 1, 1))[0]()
 
     def _reserve(self) -> Wish:
         rng = self.sim.rng

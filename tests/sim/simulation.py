@@ -35,7 +35,7 @@ from tests.fix_database import Database
 from tests.sim import knobs as knob
 from tests.sim import workers
 from tests.sim.book import Book, Content
-from tests.sim.faults import STEPS, Faults, crash, timeout
+from tests.sim.faults import ELSEWHERE, STEPS, Faults, crash, timeout
 from tests.sim.judge import Judge
 from tests.sim.people import Person
 from tests.sim.post import Post
@@ -277,7 +277,7 @@ class Simulation:
         if not step:
             self._in_a_transaction(point)
             return
-        if step not in STEPS:
+        if step not in STEPS | ELSEWHERE:
             self.violated([f"the step {step!r} is not in tests/sim/faults.py"])
         what = self.faults.decide(step, side)
         self._note(actor, f"{point} {what}")

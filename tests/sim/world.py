@@ -48,7 +48,7 @@ class Fate:
             ("node lost", 2, self._lose),
             ("node back", 6, self._restore),
             ("node cordoned", 2, self._cordon),
-            ("node restarted", 2, self._reboot),
+            ("node restarted", 5, self._reboot),
             ("box evicted", 3, self._evict),
             ("box killed", 3, self._kill),
             ("capacity gone", 1, self._shrink),
