@@ -29,7 +29,7 @@ STEPS = EFFECTS | frozenset(
         "plan", "serve", "note-inventory", "read-message", "archive-message",
         "record-lease", "record-lease-renewed", "record-rest", "record-trouble", "record-claim", "record-claim-written",
         "record-to-active", "record-to-stopping", "record-to-queued", "record-to-ended",
-        "record-launch", "record-terminate", "record-gone", "record-detached", "record-warning", "record-credit",
+        "record-launch", "record-terminate", "record-gone", "record-detached", "record-warning", "record-notice-shown", "record-credit",
         "record-machine-restarted", "record-endpoint", "record-needs-attention",
         "record-volume", "record-volume-made", "record-volume-ready",
         "record-snapshot-intended", "record-snapshot-asked", "record-snapshot", "record-no-snapshot",

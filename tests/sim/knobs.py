@@ -29,6 +29,9 @@ class Knobs:
     #: Why there are no snapshots, where there are none.
     snapshots_off: str
     keep_volumes: dt.timedelta | None
+    #: How often an active box is looked at when nothing is due, and the served time is counted.
+    active_look: dt.timedelta
+    count: float
     #: Seconds between a person's wishes, on average.
     pace: float
     rate: float
@@ -72,6 +75,8 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         weather=_weather(rng),
         snapshots_off="snapshots are off here" if rng.random() < 0.1 else "",
         keep_volumes=rng.choice((None, 20 * SECOND, 90 * SECOND)),
+        active_look=rng.choice((10 * SECOND, MINUTE, MINUTE, MINUTE)),
+        count=rng.choice((10.0, 20.0, 25.0)),
         pace=rng.choice((6.0, 12.0, 20.0)),
         rate=rng.choice((0.005, 0.015, 0.03)),
         focus=focus_of(seed),

@@ -38,5 +38,7 @@ def passed_over(question: Question, answer: Plan) -> list[str]:
                 continue
             now = starts[other.reservation_id]
             if now is None or now > other.starts_at:
-                found.append(f"{placed.reservation_id} starts before {older.reservation_id}, which is older, and delays it")
+                found.append(
+                    f"{placed.reservation_id} starts before {older.reservation_id}, which is older, and delays it"
+                )
     return found

@@ -19,7 +19,7 @@ from gpudev_sdk import clock as process_clock
 from gpudev_sdk import fault
 from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.user import User
-from gpudev_sdk.engine import accounts, processor
+from gpudev_sdk.engine import accounts, decide, processor
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.providers import Context
@@ -179,13 +179,14 @@ class Simulation:
     @contextlib.contextmanager
     def _on_stage(self) -> Iterator[None]:
         """Have the code's ids, clock, bell and step boundaries be the simulation's, for as long as it lasts."""
-        new_id, ring, visibility = ids.new, bell.ring, processor.VISIBILITY
+        new_id, ring, visibility, often = ids.new, bell.ring, processor.VISIBILITY, decide.ACTIVE_LOOK
 
         def heard(conn, kind, row_id=None):
             ring(conn, kind, row_id)
             self._rings.append(kind)
 
         ids.new, bell.ring, processor.VISIBILITY = self.fresh_id, heard, NEVER
+        decide.ACTIVE_LOOK = self.knobs.active_look
         fault.install(self._at)
         process_clock.install(self.process_seconds)
         self.cloud.on_call = self._at_call
@@ -195,7 +196,7 @@ class Simulation:
             self.scheduler.end()
             process_clock.install(None)
             fault.install(None)
-            ids.new, bell.ring, processor.VISIBILITY = new_id, ring, visibility
+            ids.new, bell.ring, processor.VISIBILITY, decide.ACTIVE_LOOK = new_id, ring, visibility, often
             for connection in (self.store, self.front_store, self.owner):
                 connection.close()
 

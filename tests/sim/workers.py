@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
 PLAN_SWEEP = 60.0
-COUNT, LOOK, STRAYS = 10.0, 20.0, 60.0
+LOOK, STRAYS = 30.0, 60.0
 
 
 class SimStop(threading.Event):
@@ -116,7 +116,7 @@ def keeper(sim: Simulation) -> Callable[[], None]:
     def live() -> None:
         claims = start_claims(sim)
         serving, inventory = Serving(sim.engine), Inventory(sim.engine)
-        sweeps = {"serve": (serving.sweep, COUNT), "look": (inventory.take, LOOK),
+        sweeps = {"serve": (serving.sweep, sim.knobs.count), "look": (inventory.take, LOOK),
                   "strays": (lambda: sweep_strays(sim.engine, claims), STRAYS)}  # fmt: skip
         due = dict.fromkeys(sweeps, 0.0)
         while True:

@@ -78,6 +78,8 @@ class Reservation:
     cancel_requested_at: dt.datetime | None = None
     #: The `served` seconds when the ending notice for `expires_at` was shown.
     ending_notice_served: float | None = None
+    #: The notice was seen in the box; the grace counts from then.
+    ending_notice_shown: bool = False
     end_reason: EndReason | None = None
     #: For people: what is happening, or why it ended.
     detail: str = ""

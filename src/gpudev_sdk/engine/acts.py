@@ -28,6 +28,7 @@ from gpudev_sdk.engine.steps import (
     Move,
     NoteDown,
     NoteEndpoint,
+    NoteShown,
     NoteSnapshot,
     ReleaseDisk,
     SkipSnapshot,
@@ -60,6 +61,7 @@ class Acts:
             Credit: self._credit,
             NoteDown: self._note_down,
             NoteEndpoint: self._note_endpoint,
+            NoteShown: self._note_shown,
             Terminate: self._terminate,
             MarkGone: self._mark_gone,
             MarkDetached: self._mark_detached,
@@ -116,7 +118,11 @@ class Acts:
             served = conn.execute(Q["served"]).fetchone()
             assert served is not None  # inserted by the migration
             if not seconds:
-                changes = {"ending_notice_served": served["by_now"], "ending_notice_gaps": served["gaps"]}
+                changes = {
+                    "ending_notice_served": served["by_now"],
+                    "ending_notice_gaps": served["gaps"],
+                    "ending_notice_shown": False,
+                }
             conn.execute(
                 Q["add_warning"],
                 {
@@ -156,6 +162,14 @@ class Acts:
 
     def _note_endpoint(self, look: Look, step: NoteEndpoint) -> dt.timedelta:
         self._record(look, {"endpoint": step.endpoint}, "endpoint")
+        return AT_ONCE
+
+    def _note_shown(self, look: Look, step: NoteShown) -> dt.timedelta:
+        with self.engine.store.transaction("record-notice-shown") as conn:
+            served = conn.execute(Q["served"]).fetchone()
+            assert served is not None  # inserted by the migration
+            changes = {"ending_notice_shown": True, "ending_notice_served": served["by_now"]}
+            record(conn, look.row, changes, Entry(what="notice-shown", actor=self.actor))
         return AT_ONCE
 
     def _terminate(self, look: Look, step: Terminate) -> dt.timedelta:

@@ -26,6 +26,7 @@ from gpudev_sdk.engine.steps import (
     Move,
     NoteDown,
     NoteEndpoint,
+    NoteShown,
     NoteSnapshot,
     ReleaseDisk,
     Rest,
@@ -128,6 +129,8 @@ def _kept_up(row: Reservation, world: World, limits: Limits, seen: Sighting) -> 
         return NoteEndpoint(seen.endpoint)
     if seen.files_digest != world.wanted_files:
         return Configure()
+    if row.ending_notice_served is not None and not row.ending_notice_shown:
+        return NoteShown()
     return Rest(_until_next(row, world, limits), "ready")
 
 
@@ -151,7 +154,14 @@ def _over(row: Reservation, world: World, limits: Limits) -> Step | None:
         return None
     if world.served.seconds - row.ending_notice_served < limits.grace.total_seconds():
         return None
+    if not row.ending_notice_shown and _can_be_told(world.sighting):
+        return None
     return Move(State.STOPPING, EndReason.EXPIRED, "its time was up")
+
+
+def _can_be_told(seen: Sighting | None) -> bool:
+    """Say whether a notice can still reach the box, now or when it can be seen again."""
+    return seen is None or seen.presence is Presence.UNKNOWN or seen.phase is Phase.READY
 
 
 def thresholds(granted: dt.timedelta, limits: Limits) -> tuple[dt.timedelta, ...]:

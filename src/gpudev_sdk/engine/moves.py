@@ -20,7 +20,7 @@ FRESH_ATTEMPT: dict[str, object] = dict.fromkeys(
         "volume_id", "end_snapshot_id", "snapshot_skipped", "disk_released_at", "needs_attention", "started_at",
         "expires_at", "ending_notice_served", "ending_notice_gaps", "down_since",
     )
-)  # fmt: skip
+) | {"ending_notice_shown": False}  # fmt: skip
 LONGEST_RETRY = dt.timedelta(minutes=5)
 
 

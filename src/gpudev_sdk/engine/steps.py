@@ -76,6 +76,11 @@ class NoteEndpoint(Step):
 
 
 @attrs.frozen
+class NoteShown(Step):
+    """The ending notice is in the box: its grace begins."""
+
+
+@attrs.frozen
 class Terminate(Step):
     """Ask compute to stop the server, and leave a tombstone."""
 

@@ -18,6 +18,7 @@ from gpudev_sdk.engine.steps import (
     Move,
     NoteDown,
     NoteEndpoint,
+    NoteShown,
     Rest,
     Warn,
 )
@@ -125,12 +126,29 @@ class TestActive:
         assert decide(active(left=ZERO), world(sighting=ready(), warned=EARLY), LIMITS) == Warn(ZERO)
 
     def test_ends_only_when_the_notice_stood_for_a_whole_grace(self):
-        told = active(left=-HOUR, ending_notice_served=1000.0 - 119)
+        told = active(left=-HOUR, ending_notice_served=1000.0 - 119, ending_notice_shown=True)
         assert isinstance(decide(told, world(sighting=ready(), warned=EARLY | {ZERO}), LIMITS), Rest)
 
     def test_ends_when_the_notice_stood_for_a_whole_grace(self):
-        told = active(left=-HOUR, ending_notice_served=1000.0 - 120)
+        told = active(left=-HOUR, ending_notice_served=1000.0 - 120, ending_notice_shown=True)
         step = decide(told, world(sighting=ready(), warned=EARLY | {ZERO}), LIMITS)
+        assert step == Move(State.STOPPING, EndReason.EXPIRED, "its time was up")
+
+    def test_the_grace_begins_when_the_notice_is_seen_in_the_box(self):
+        told = active(left=-HOUR, ending_notice_served=1000.0 - 500)
+        warned = EARLY | {ZERO}
+        stale = ready(files_digest="without the notice")
+        assert decide(told, world(sighting=stale, warned=warned), LIMITS) == Configure()
+        assert decide(told, world(sighting=ready(), warned=warned), LIMITS) == NoteShown()
+
+    @pytest.mark.parametrize("seen", [None, Sighting.unknown("the line is cut")])
+    def test_does_not_end_untold_while_the_box_cannot_be_seen(self, seen):
+        told = active(left=-HOUR, ending_notice_served=0.0)
+        assert isinstance(decide(told, world(sighting=seen, warned=EARLY | {ZERO}), LIMITS), Rest)
+
+    def test_a_box_that_hangs_ends_although_nobody_can_be_told(self):
+        told = active(left=-HOUR, ending_notice_served=0.0)
+        step = decide(told, world(sighting=starting(), warned=EARLY | {ZERO}), LIMITS)
         assert step == Move(State.STOPPING, EndReason.EXPIRED, "its time was up")
 
     def test_shows_the_notice_again_after_a_gap(self):
