@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test unit lint types wheels fmt lock bench clean
+.PHONY: help setup demo test unit sim planted lint types wheels fmt lock bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,12 @@ test: setup ## everything that pip can run: unit, contract, journeys
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q -n 4 --dist loadfile
 
+sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-199)
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-199))
+
+planted: setup ## put known bugs back one by one, and see each caught (ONLY=text for some)
+	@$(BIN)/python tests/planted/plant.py $(if $(ONLY),--only "$(ONLY)")
+
 lint: setup ## ruff, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -50,7 +56,13 @@ wheels: setup ## build every distribution and try the wheels in bare environment
 bench: setup ## the figures of docs/figures.md, each beside its floor
 	@$(BIN)/python benchmarks/start.py
 	@$(BIN)/python benchmarks/planner.py
+	@$(BIN)/python benchmarks/long_line.py
+	@$(BIN)/python benchmarks/allocation.py
 	@$(BIN)/python benchmarks/machine.py
+
+chaos: setup ## kill everything for MINUTES (30) with SEED (any): prints the figures of docs/figures.md
+	@PYTHON=$(BIN)/python tools/host-packages
+	@$(BIN)/python -m tests.journeys.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 fmt: setup ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -45,7 +45,7 @@ class _Room:
         return wanted and place.usable >= waiting.slots
 
     def best(self, waiting: Waiting, now: float) -> _Offer | None:
-        """Return the best offer from `now` on: earliest, then the tightest fit, then by name."""
+        """Return the best offer from `now` on: the earliest; of several, a tight fit as far as known, then by name."""
         shape = (waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node)
         offers = self._offers.get(shape)
         if offers is None:

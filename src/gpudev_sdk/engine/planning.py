@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Callable, Sequence
 
 from gpudev_sdk import fault
 from gpudev_sdk.domain.limits import Limits
@@ -22,7 +23,7 @@ from gpudev_sdk.store.rows import Conn, Row
 BATCH = 200
 
 
-def run_planner(engine: Engine, actor: str) -> int:
+def run_planner(engine: Engine, actor: str, planner: Callable[[Question], Plan] = plan) -> int:
     """Plan until the newest wish is planned; return how many reservations got their place."""
     started = 0
     while True:
@@ -34,7 +35,7 @@ def run_planner(engine: Engine, actor: str) -> int:
             if counter["planned"] >= counter["wanted"] and not overdue:
                 return started
             fault.point("plan-locked")
-            done = _plan_once(conn, engine.limits, actor, counter["wanted"])
+            done = _plan_once(conn, engine.limits, actor, counter["wanted"], planner)
         started += done
 
 
@@ -48,15 +49,16 @@ def next_plan(engine: Engine) -> float | None:
     return max(0.0, float((counter["wake_at"] - counter["now"]).total_seconds()))
 
 
-def _plan_once(conn: Conn, limits: Limits, actor: str, wanted: int) -> int:
+def _plan_once(conn: Conn, limits: Limits, actor: str, wanted: int, planner: Callable[[Question], Plan]) -> int:
     seen = fleet.read(conn)
     question = ask(seen, limits)
-    answer = plan(question)
+    answer = planner(question)
     starting = answer.starting
-    began = [placed for placed in starting[:BATCH] if _allocate(conn, seen, placed, limits, actor)]
-    fleet.write_plan(conn, answer, {placed.reservation_id for placed in began})
+    began = _allocate(conn, seen, starting[:BATCH], limits, actor)
+    fleet.write_plan(conn, answer, began)
     left_over = len(starting) > BATCH
     wake_at = _next_moment(answer, question)
+    fleet.settle(conn)
     conn.execute(fleet.Q["planned"], {"wanted": wanted - 1 if left_over else wanted, "wake_at": wake_at})
     return len(began)
 
@@ -145,30 +147,19 @@ def _taken(seen: fleet.Fleet, limits: Limits) -> dict[str, dt.datetime | None]:
     return taken
 
 
-def _allocate(conn: Conn, seen: fleet.Fleet, placed: Placement, limits: Limits, actor: str) -> bool:
-    """Give a request its slots and its disk, all or nothing; leave it in line if the tables say otherwise by now."""
-    row = next(row for row in seen.line if row["id"] == placed.reservation_id)
-    place = {"backend": placed.backend, "node": placed.node, "gpu_type": row["gpu_type"]}
-    free = conn.execute(fleet.Q["free_slots"], place | {"count": row["slots_needed"]}).fetchall()
-    if len(free) < row["slots_needed"]:
-        return False
-    moved = conn.execute(
-        fleet.Q["allocate"],
-        {"id": row["id"], "backend": placed.backend, "node": placed.node, "max_preparing": limits.max_preparing},
-    ).fetchone()
-    if moved is None:
-        return False
-    conn.execute(fleet.Q["hold_slots"], place | {"id": row["id"], "indices": [slot["idx"] for slot in free]})
-    if row["disk_id"] is not None:
-        lease = {"disk_id": row["disk_id"], "reservation_id": row["id"], "attempt": moved["attempt"]}
-        conn.execute(disks.Q["take_disk"], lease)
-    detail = f"{placed.backend}/{placed.node}"
-    add_event(
-        conn,
-        row["id"],
-        moved["generation"],
-        ("queued", "preparing"),
-        Entry(what="to-preparing", actor=actor, detail=detail),
-    )
-    bell.ring_work(conn, "reservation", row["id"])
-    return True
+def _allocate(
+    conn: Conn, seen: fleet.Fleet, starting: Sequence[Placement], limits: Limits, actor: str
+) -> set[uuid.UUID]:
+    """Give requests their slots and disks, each all or nothing; leave those in line of which the tables say otherwise by now."""
+    if not starting:
+        return set()
+    line = {row["id"]: row for row in seen.line}
+    moved = fleet.allocate(conn, starting, line, limits.max_preparing)
+    for row in moved:
+        if row["disk_id"] is not None:
+            lease = {"disk_id": row["disk_id"], "reservation_id": row["id"], "attempt": row["attempt"]}
+            conn.execute(disks.Q["take_disk"], lease)
+        entry = Entry(what="to-preparing", actor=actor, detail=f"{row['backend']}/{row['node']}")
+        add_event(conn, row["id"], row["generation"], ("queued", "preparing"), entry)
+    bell.ring_work(conn, "reservation", *(row["id"] for row in moved))
+    return {row["id"] for row in moved}

@@ -9,12 +9,14 @@ import json
 import uuid
 
 import attrs
+from psycopg.types.json import Jsonb
 
-from gpudev_sdk.store import pgmq
 from gpudev_sdk.store.rows import Conn
 
 QUEUE = "work"
 CHANNEL = "gpudev"
+#: The kind of notice that goes with a message; a change without one is no work for processors.
+WORK = "work"
 
 
 @attrs.frozen
@@ -25,16 +27,24 @@ class Ring:
     id: uuid.UUID | None = None
 
 
-def ring_work(conn: Conn, kind: str, row_id: uuid.UUID) -> None:
-    """Have a processor look at a row (`reservation` or `disk`)."""
-    pgmq.send(conn, QUEUE, {"v": 1, "kind": kind, "id": str(row_id)})
-    ring(conn, kind, row_id)
+def ring_work(conn: Conn, kind: str, *row_ids: uuid.UUID) -> None:
+    """Have a processor look at each of these rows (`reservation` or `disk`); it hears `work`, everyone else what changed."""
+    messages = [Jsonb({"v": 1, "kind": kind, "id": str(row_id)}) for row_id in row_ids]
+    changed, work = ([_notice(what, row_id) for row_id in row_ids] for what in (kind, WORK))
+    conn.execute(
+        "SELECT pgmq.send(%s::text, work.message), pg_notify(%s, work.changed), pg_notify(%s, work.work)"
+        " FROM unnest(%s::jsonb[], %s::text[], %s::text[]) AS work (message, changed, work)",
+        (QUEUE, CHANNEL, CHANNEL, messages, changed, work),
+    )
 
 
 def ring(conn: Conn, kind: str, row_id: uuid.UUID | None = None) -> None:
-    """Tell everyone who listens: `reservation`, `disk`, `plan`, `access`."""
-    payload = json.dumps({"kind": kind, "id": None if row_id is None else str(row_id)})
-    conn.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+    """Tell everyone who listens: `reservation`, `disk`, `plan`, `access`; processors hear only `work`."""
+    conn.execute("SELECT pg_notify(%s, %s)", (CHANNEL, _notice(kind, row_id)))
+
+
+def _notice(kind: str, row_id: uuid.UUID | None) -> str:
+    return json.dumps({"kind": kind, "id": None if row_id is None else str(row_id)})
 
 
 def parse_ring(payload: str) -> Ring | None:
@@ -57,6 +67,8 @@ def parse_message(body: object) -> Ring | None:
 
 
 def want_plan(conn: Conn) -> None:
-    """Say that the plan may come out otherwise now."""
-    conn.execute("UPDATE planner SET wanted = wanted + 1")
-    ring(conn, "plan")
+    """Say that the plan may come out otherwise now; the last thing in a transaction, for others wait to say so too."""
+    conn.execute(
+        "WITH wish AS (UPDATE planner SET wanted = wanted + 1) SELECT pg_notify(%s, %s)",
+        (CHANNEL, _notice("plan", None)),
+    )

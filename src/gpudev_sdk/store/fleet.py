@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import attrs
 from psycopg.types.json import Jsonb
 
 from gpudev_sdk.domain.gpu import GpuType, Node
-from gpudev_sdk.domain.plan import Plan
+from gpudev_sdk.domain.plan import Placement, Plan
 from gpudev_sdk.store.rows import Conn, Row, gpu_type_from_json, gpu_type_to_json
 from gpudev_sdk.store.sql import queries
 
@@ -54,6 +55,8 @@ def gpu_type(conn: Conn, backend: str | None, name: str) -> GpuType | None:
 
 def note_inventory(conn: Conn, backend: str, kinds: Sequence[GpuType], nodes: Sequence[Node]) -> bool:
     """Write what a backend has; return whether anything changed."""
+    # It locks all slots and the planner many, each in an order of its own: both at once might wait for each other.
+    conn.execute(Q["planner_lock"])
     changed = 0
     for kind in kinds:
         spec = Jsonb(gpu_type_to_json(kind))
@@ -92,11 +95,71 @@ def note_trouble(conn: Conn, backend: str, trouble: str) -> None:
 
 
 def write_plan(conn: Conn, plan: Plan, started: set[uuid.UUID]) -> None:
-    """Replace the plan by a new one, without those that just started."""
+    """Replace the plan by a new one, without those that just started; what stays the same is not written again."""
+    conn.execute(Q["clear_plan"])
     waiting = [placed for placed in plan.placements if placed.reservation_id not in started]
-    conn.execute(Q["clear_plan"], {"ids": [placed.reservation_id for placed in waiting]})
-    with conn.cursor() as cursor:
-        cursor.executemany(Q["put_plan"], [attrs.asdict(placed) for placed in waiting])
+    columns = {
+        "reservation_ids": [placed.reservation_id for placed in waiting],
+        "positions": [placed.position for placed in waiting],
+        "starts": [placed.starts_at for placed in waiting],
+        "backends": [placed.backend for placed in waiting],
+        "nodes": [placed.node for placed in waiting],
+        "reasons": [placed.waiting_for for placed in waiting],
+    }
+    conn.execute(Q["put_plan"], columns)
+
+
+def allocate(
+    conn: Conn, starting: Sequence[Placement], line: Mapping[uuid.UUID, Row], max_preparing: dt.timedelta
+) -> list[Row]:
+    """Give requests their slots, each all or none; return the rows of those that got them.
+
+    `line` has the row of each. One that the tables say otherwise of by now stays in line.
+    """
+    chosen = _choose(conn, starting, line)
+    moved = _move(conn, [placed for placed in starting if placed.reservation_id in chosen], max_preparing)
+    held = [(row, index) for row in moved for index in chosen[row["id"]]]
+    slots = {"ids": [row["id"] for row, _ in held], "indices": [index for _, index in held]}
+    conn.execute(Q["hold_slots"], slots | _places([row for row, _ in held]))
+    return moved
+
+
+def _choose(conn: Conn, starting: Sequence[Placement], line: Mapping[uuid.UUID, Row]) -> dict[uuid.UUID, list[int]]:
+    """Lock the free slots of the places, and return which of them each request gets, lowest first."""
+    wanted = {
+        placed.reservation_id: (placed.backend, placed.node, line[placed.reservation_id]["gpu_type"])
+        for placed in starting
+    }
+    places = [
+        dict(zip(("backend", "node", "gpu_type"), place, strict=True)) for place in dict.fromkeys(wanted.values())
+    ]
+    free: dict[tuple[str | None, str | None, str], list[int]] = defaultdict(list)
+    for slot in conn.execute(Q["free_slots"], _places(places)):
+        free[slot["backend"], slot["node"], slot["gpu_type"]].append(slot["idx"])
+    chosen = {}
+    for reservation_id, place in wanted.items():
+        count = line[reservation_id]["slots_needed"]
+        if len(free[place]) >= count:
+            chosen[reservation_id], free[place] = free[place][:count], free[place][count:]
+    return chosen
+
+
+def _move(conn: Conn, placed: Sequence[Placement], max_preparing: dt.timedelta) -> list[Row]:
+    columns = {
+        "ids": [one.reservation_id for one in placed],
+        "backends": [one.backend for one in placed],
+        "nodes": [one.node for one in placed],
+    }
+    return conn.execute(Q["allocate"], columns | {"max_preparing": max_preparing}).fetchall()
+
+
+def _places(rows: Sequence[Row]) -> Row:
+    return {f"{name}s": [row[name] for row in rows] for name in ("backend", "node", "gpu_type")}
+
+
+def settle(conn: Conn) -> None:
+    """Check now what is else checked at commit, so that the commit holds up nobody who waits for this transaction."""
+    conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def find_claim(conn: Conn, backend: str, *, lock: bool = False) -> Row | None:

@@ -30,7 +30,9 @@ BOTH = {
     "reservations.add_secret", "reservations.insert_event", "reservations.insert_reservation",
 }  # fmt: skip
 #: Secret values are read where boxes are set up, and tokens where people come in.
-NOT_READ_BY_API = {"reservations.secrets_of", "doctor.leftover_secrets", "fleet.free_slots", "listeners.untold"}
+NOT_READ_BY_API = {
+    "check.tables", "check.texts", "fleet.free_slots", "listeners.untold", "reservations.secrets_of",
+}  # fmt: skip
 NOT_READ_BY_ENGINE = {"people.find_token", "people.tokens_of"}
 
 

@@ -74,16 +74,19 @@ WHERE r.state = 'queued'
 ORDER BY r.priority DESC, r.seq
 
 -- name: free_slots
--- Lock free slots of one type on one node, lowest first.
-SELECT idx FROM gpu_slot
-WHERE backend = %(backend)s AND node = %(node)s AND gpu_type = %(gpu_type)s AND present AND reservation_id IS NULL
-  AND busy_outside IS NULL
-ORDER BY idx LIMIT %(count)s FOR UPDATE
+-- Lock the free slots of these places, lowest first.
+SELECT s.backend, s.node, s.gpu_type, s.idx
+FROM unnest(%(backends)s::text[], %(nodes)s::text[], %(gpu_types)s::text[]) AS p (backend, node, gpu_type)
+JOIN gpu_slot s ON s.backend = p.backend AND s.node = p.node AND s.gpu_type = p.gpu_type
+WHERE s.present AND s.reservation_id IS NULL AND s.busy_outside IS NULL
+ORDER BY s.backend, s.node, s.gpu_type, s.idx FOR UPDATE OF s
 
 -- name: hold_slots
--- Give slots to a reservation.
-UPDATE gpu_slot SET reservation_id = %(id)s
-WHERE backend = %(backend)s AND node = %(node)s AND gpu_type = %(gpu_type)s AND idx = ANY(%(indices)s) AND reservation_id IS NULL
+-- Give slots to reservations.
+UPDATE gpu_slot s SET reservation_id = h.id
+FROM unnest(%(ids)s::uuid[], %(backends)s::text[], %(nodes)s::text[], %(gpu_types)s::text[], %(indices)s::int[])
+    AS h (id, backend, node, gpu_type, idx)
+WHERE s.backend = h.backend AND s.node = h.node AND s.gpu_type = h.gpu_type AND s.idx = h.idx AND s.reservation_id IS NULL
 
 -- name: free_slots_of
 -- Take back all slots of a reservation.
