@@ -14,6 +14,14 @@ from gpudev_sdk.store.reservations import Q
 from gpudev_sdk.store.rows import Row
 
 
+#: By state: what the database says of a box that does not run, and what becomes of its reservation.
+_NOT_RUNNING = {
+    "active": ("is active", "its reservation ends as failed; its disk stays"),
+    # While all is paused a processor still sees that it is not there: the row may be on its way already.
+    "stopping": ("is stopping", "its reservation ends; its disk stays"),
+}
+
+
 @attrs.frozen(kw_only=True)
 class Difference:
     """One thing that only one of the two knows, and what an adoption makes of it."""
@@ -29,33 +37,55 @@ def differences(engine: Engine, backend: Backend) -> list[Difference]:
     snapshots = {seen.snapshot_id for seen in backend.storage.list_snapshots()}
     with engine.store.transaction() as conn:
         rows = conn.execute(Q["live_servers"], {"backend": backend.name}).fetchall()
+        gone = conn.execute("SELECT id FROM reservation WHERE state = 'stopping' AND gone_at IS NOT NULL").fetchall()
         strays = find_strays(conn, servers)
         ours_volumes = conn.execute(disks.Q["all_volumes"], {"backend": backend.name}).fetchall()
         ours_snapshots = conn.execute(disks.Q["all_snapshots"], {"backend": backend.name}).fetchall()
     return [
-        *_boxes(servers, strays, rows),
+        *_unwanted(strays),
+        *_ahead(servers, rows),
+        *_missing(servers, rows, {row["id"] for row in gone}),
         *_stored("volume", volumes, ours_volumes),
         *_stored("snapshot", snapshots, ours_snapshots),
     ]
 
 
-def _boxes(servers: tuple[ServerId, ...], strays: Strays, rows: list[Row]) -> list[Difference]:
+def _unwanted(strays: Strays) -> list[Difference]:
     goes_on = "it goes on, is reported by `admin doctor`, and is never stopped by gpudev"
-    found = [
-        Difference(what=f"the box {server} runs and the database never heard of it", consequence=goes_on)
-        for server in strays.unknown
-    ]
     stopped = "its reservation is over here, so it is stopped; its disk stays"
-    found += [
-        Difference(what=f"the box {server} runs and the database says it is over", consequence=stopped)
-        for server in strays.over
+    return [
+        *(
+            Difference(what=f"the box {server} runs and the database never heard of it", consequence=goes_on)
+            for server in strays.unknown
+        ),
+        *(
+            Difference(what=f"the box {server} runs and the database says it is over", consequence=stopped)
+            for server in strays.over
+        ),
     ]
-    active = [ServerId(row["id"], row["attempt"]) for row in rows if row["state"] == "active"]
-    fails = "its reservation ends as failed; its disk stays"
-    return found + [
-        Difference(what=f"the box {server} is active in the database and does not run", consequence=fails)
-        for server in active
-        if server not in servers
+
+
+def _ahead(servers: tuple[ServerId, ...], rows: list[Row]) -> list[Difference]:
+    """Name the boxes of attempts that the database has not come to yet."""
+    attempts = {row["id"]: row["attempt"] for row in rows}
+    return [
+        Difference(
+            what=f"the box {server} runs and the database is only at attempt {attempts[server.reservation_id]}",
+            consequence="it goes on until its reservation comes to that attempt, or ends",
+        )
+        for server in servers
+        if server.attempt > attempts.get(server.reservation_id, server.attempt)
+    ]
+
+
+def _missing(servers: tuple[ServerId, ...], rows: list[Row], gone: set[uuid.UUID]) -> list[Difference]:
+    """Name the boxes that the database takes to be there; those that it saw gone are none."""
+    return [
+        Difference(what=f"the box {server} {said[0]} in the database and does not run", consequence=said[1])
+        for row in rows
+        if (server := ServerId(row["id"], row["attempt"])) not in servers
+        and row["id"] not in gone
+        and (said := _NOT_RUNNING.get(row["state"])) is not None
     ]
 
 

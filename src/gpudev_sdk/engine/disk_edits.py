@@ -56,6 +56,7 @@ def undelete(engine: Engine, user: User, name: str) -> None:
         if disks.find(conn, user.id, name) is not None:
             raise Conflict(f"you have a disk {name!r} again", hint="Delete or rename that one first.")
         disk = get(conn, user, name, live=False)
+        conn.execute(disks.Q["lock_disk"], {"id": disk["id"]})
         check_room_for_disk(conn, engine, user)
         if conn.execute(disks.Q["undelete_disk"], {"id": disk["id"]}).rowcount != 1:
             raise Conflict(f"the disk {name!r} is being removed for good")
@@ -65,6 +66,7 @@ def snapshot(engine: Engine, user: User, name: str) -> uuid.UUID:
     """Ask for a snapshot of an idle disk; return its id."""
     with engine.store.transaction("ask-snapshot") as conn:
         people.lock_user(conn, user.id)
+        conn.execute(disks.Q["lock_disk"], {"id": get(conn, user, name)["id"]})
         disk = get(conn, user, name)
         _idle(conn, disk, "snapshot")
         if disk["volume_id"] is None:
@@ -83,6 +85,7 @@ def restore(engine: Engine, user: User, name: str, ref: str) -> None:
     """Have the disk's content be a snapshot's from its next use on; what it holds now stays as a volume of the disk."""
     with engine.store.transaction("restore-disk") as conn:
         people.lock_user(conn, user.id)
+        conn.execute(disks.Q["lock_disk"], {"id": get(conn, user, name)["id"]})
         disk = get(conn, user, name)
         _idle(conn, disk, "restore")
         fitting = [

@@ -132,6 +132,8 @@ class DiskWork:
 
     def _mark_snapshot(self, world: DiskWorld, step: MarkSnapshot) -> None:
         with self.engine.store.transaction("record-snapshot-going") as conn:
+            if not _is_as_seen(conn, world):
+                return
             conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleting"})
 
     def _delete_snapshot(self, world: DiskWorld, step: DeleteSnapshot) -> None:
@@ -146,6 +148,8 @@ class DiskWork:
             return
         fields = {"id": step.volume["id"], "reason": step.reason, "snapshot_id": step.snapshot_id}
         with self.engine.store.transaction("record-volume-going") as conn:
+            if not _is_as_seen(conn, world):
+                return
             conn.execute(disks.Q["volume_deleting"], fields)
             conn.execute(disks.Q["forget_volume"], {"id": world.disk["id"], "volume_id": step.volume["id"],
                                                     "restore_from": step.snapshot_id})  # fmt: skip
@@ -177,7 +181,16 @@ class DiskWork:
 
     def _purge(self, world: DiskWorld, step: Purge) -> None:
         with self.engine.store.transaction("record-purge") as conn:
+            if not _is_as_seen(conn, world):
+                return
             conn.execute(disks.Q["purge_disk"], {"id": world.disk["id"]})
+
+
+def _is_as_seen(conn: Conn, world: DiskWorld) -> bool:
+    """Lock the disk, and say whether nobody wished anything of it or took it since it was looked at; else look again."""
+    conn.execute(disks.Q["lock_disk"], {"id": world.disk["id"]})
+    now = conn.execute(disks.Q["disk_as_locked"], {"id": world.disk["id"]}).fetchone()
+    return now is not None and now["generation"] == world.disk["generation"] and now["held"] == world.held
 
 
 def _ref(snapshot: Row) -> SnapshotRef:

@@ -141,6 +141,15 @@ WHERE id = %(id)s AND (lease_until IS NULL OR lease_until < gpudev_now()) RETURN
 UPDATE disk SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s::interval
 WHERE id = %(id)s AND lease_epoch = %(epoch)s
 
+-- name: lock_disk
+-- Let nobody wish anything of a disk, or take it, until this transaction ends. What is so is read by later statements.
+SELECT id FROM disk WHERE id = %(id)s FOR UPDATE
+
+-- name: disk_as_locked
+-- What a lock was waited for to see.
+SELECT generation, EXISTS (SELECT FROM disk_lease l WHERE l.disk_id = d.id AND l.released_at IS NULL) AS held
+FROM disk d WHERE id = %(id)s
+
 -- name: attend_disk
 -- Flag a disk for a person's attention.
 UPDATE disk SET needs_attention = %(why)s WHERE id = %(id)s

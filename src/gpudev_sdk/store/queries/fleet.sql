@@ -34,9 +34,12 @@ WHERE (gpu_slot.device, gpu_slot.busy_outside, gpu_slot.present)
 
 -- name: lose_slots
 -- Slots that were not seen are not placed any more; a held one stays with its holder.
-UPDATE gpu_slot SET present = false
-WHERE backend = %(backend)s AND present
-  AND (node || '/' || gpu_type || '/' || idx) <> ALL(%(seen)s)
+WITH lost AS (
+    SELECT backend, node, gpu_type, idx FROM gpu_slot
+    WHERE backend = %(backend)s AND present AND (node || '/' || gpu_type || '/' || idx) <> ALL(%(seen)s)
+    ORDER BY backend, node, gpu_type, idx FOR UPDATE)
+UPDATE gpu_slot s SET present = false FROM lost l
+WHERE s.backend = l.backend AND s.node = l.node AND s.gpu_type = l.gpu_type AND s.idx = l.idx
 
 -- name: put_inventory
 -- Note that a backend was seen, or what was in the way.
@@ -89,8 +92,12 @@ FROM unnest(%(ids)s::uuid[], %(backends)s::text[], %(nodes)s::text[], %(gpu_type
 WHERE s.backend = h.backend AND s.node = h.node AND s.gpu_type = h.gpu_type AND s.idx = h.idx AND s.reservation_id IS NULL
 
 -- name: free_slots_of
--- Take back all slots of a reservation.
-UPDATE gpu_slot SET reservation_id = NULL WHERE reservation_id = %(id)s
+-- Take back all slots of a reservation, locked in the order in which everybody locks slots.
+WITH held AS (
+    SELECT backend, node, gpu_type, idx FROM gpu_slot WHERE reservation_id = %(id)s
+    ORDER BY backend, node, gpu_type, idx FOR UPDATE)
+UPDATE gpu_slot s SET reservation_id = NULL FROM held h
+WHERE s.backend = h.backend AND s.node = h.node AND s.gpu_type = h.gpu_type AND s.idx = h.idx
 
 -- name: planner_lock
 -- One planner at a time; the reads come in later statements, so that they see what the last one did.
