@@ -15,7 +15,7 @@ FILES = sorted(
     file.name.removesuffix(".sql") for file in (importlib.resources.files("gpudev_sdk.store") / "queries").iterdir()
 )
 STATEMENTS = {f"{file}.{name}": text.decode() for file in FILES for name, text in queries(file).items()}
-WRITES = {name for name, text in STATEMENTS.items() if re.match(r"\s*(INSERT|UPDATE|DELETE)\b", text)}
+WRITES = {name for name, text in STATEMENTS.items() if re.search(r"^(INSERT|UPDATE|DELETE)\b", text, re.MULTILINE)}
 READS = set(STATEMENTS) - WRITES
 
 #: What people do comes through the API, and through nothing else.
