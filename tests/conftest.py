@@ -27,3 +27,12 @@ def pytest_configure(config):
         from tests.lawful_skips import LawfulSkips
 
         config.pluginmanager.register(LawfulSkips())
+
+
+#: What takes long begins first, so that the short files fill up what is left at the end.
+LONG = ("tests/sim/", "tests/journeys/chaos/", "tests/model/", "tests/load/")
+
+
+def pytest_collection_modifyitems(items):
+    """Sort the long ones to the front; each file stays together."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))

@@ -13,7 +13,6 @@ from gpudev_sdk.store import disks
 from gpudev_sdk.store.reservations import Q
 from gpudev_sdk.store.rows import Row
 
-
 #: By state: what the database says of a box that does not run, and what becomes of its reservation.
 _NOT_RUNNING = {
     "active": ("is active", "its reservation ends as failed; its disk stays"),
