@@ -77,6 +77,7 @@ def snapshot(engine: Engine, user: User, name: str) -> uuid.UUID:
         snapshot_id = ids.new()
         fields = {"id": snapshot_id, "disk_id": disk["id"], "volume_id": disk["volume_id"], "backend": disk["backend"]}
         conn.execute(disks.Q["insert_snapshot"], fields | {"reason": "asked"})
+        conn.execute(disks.Q["wish_of_disk"], {"id": disk["id"]})
         bell.ring_work(conn, "disk", disk["id"])
         return snapshot_id
 

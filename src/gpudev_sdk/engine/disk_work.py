@@ -59,14 +59,18 @@ class DiskWork:
             ).fetchone()
         if lease is None:
             return
-        delay: dt.timedelta | None = dt.timedelta()
-        while delay == dt.timedelta():
-            world = self._look(disk_id)
+        epoch = lease["lease_epoch"]
+        while (world := self._look(disk_id)).disk["lease_epoch"] == epoch:
             step = decide_disk(world, self.engine.limits)
             delay = step.delay if isinstance(step, DiskRest) else self._act(world, step)
-        fields = {"id": disk_id, "epoch": lease["lease_epoch"], "delay": delay}
+            if delay != dt.timedelta() and self._rest(world, epoch, delay):
+                return
+
+    def _rest(self, world: DiskWorld, epoch: int, delay: dt.timedelta | None) -> bool:
+        """Let go of the disk; return False if something was wished of it since the look, which is then looked at."""
+        fields = {"id": world.disk["id"], "epoch": epoch, "generation": world.disk["generation"], "delay": delay}
         with self.engine.store.transaction("record-disk-rest") as conn:
-            conn.execute(disks.Q["rest_disk"], fields)
+            return conn.execute(disks.Q["rest_disk"], fields).rowcount == 1
 
     def _act(self, world: DiskWorld, step: DiskStep) -> dt.timedelta | None:
         try:

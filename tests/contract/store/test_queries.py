@@ -25,6 +25,7 @@ ONLY_API = {
 }  # fmt: skip
 #: Both may.
 BOTH = {
+    "disks.wish_of_disk",
     "disks.delete_disk", "disks.insert_disk", "disks.insert_snapshot", "disks.restore_disk", "disks.undelete_disk",
     "disks.forget_volume", "people.audit", "people.insert_user", "people.make_admin", "people.boxes_of",
     "reservations.add_secret", "reservations.insert_event", "reservations.insert_reservation",

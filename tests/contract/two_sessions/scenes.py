@@ -35,6 +35,12 @@ UNION ALL SELECT 'planned and not in line: ' || r.id FROM plan p JOIN reservatio
 UNION ALL SELECT 'sleeps through its wish: ' || id FROM reservation
     WHERE cancel_requested_at IS NOT NULL AND state IN ('queued', 'preparing', 'active') AND lease_until IS NULL
       AND wake_at > gpudev_now()
+UNION ALL SELECT 'nobody will take the snapshot ' || s.id FROM snapshot s JOIN disk d ON d.id = s.disk_id
+    WHERE s.reason = 'asked' AND s.state IN ('intended', 'pending') AND d.lease_until IS NULL
+      AND (d.wake_at IS NULL OR d.wake_at > gpudev_now() + interval '1 s')
+UNION ALL SELECT 'nobody will purge the disk ' || id FROM disk
+    WHERE purge_at IS NOT NULL AND purged_at IS NULL AND lease_until IS NULL
+      AND (wake_at IS NULL OR wake_at > purge_at + interval '1 s')
 UNION ALL SELECT 'runs on a volume that goes: ' || r.id FROM reservation r JOIN volume v ON v.id = r.volume_id
     WHERE r.state IN ('preparing', 'active') AND v.state IN ('deleting', 'deleted')
 UNION ALL SELECT 'live with a volume that goes: ' || d.id FROM disk d JOIN volume v ON v.id = d.volume_id

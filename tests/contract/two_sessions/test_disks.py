@@ -81,6 +81,15 @@ def test_a_disk_is_restored_before_it_is_asked_for_or_not_at_all(theatre, used):
     assert set(outcomes) == {("done", "accepted"), ("Conflict", "accepted")}
 
 
+@pytest.mark.parametrize("wish", [disk_edits.snapshot, disk_edits.delete])
+def test_a_wish_about_a_disk_that_is_worked_on_is_not_slept_through(theatre, used, wish):
+    def law(worked, wished):
+        assert worked == "done"
+        assert wished in ("asked", "done")
+
+    theatre.in_every_order(lambda: (theatre.handling("disk", used), asking(theatre, wish)), law, coarse=True)
+
+
 def test_a_snapshot_that_is_restored_from_is_not_the_one_that_is_let_go(theatre, used):
     bench = theatre.bench
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 
 from gpudev_sdk.domain.disk import SnapshotState
 from gpudev_sdk.domain.reservation import State
@@ -81,16 +82,6 @@ def test_slots_freed_while_the_planner_runs_are_given_out_at_the_latest_by_the_n
     assert set(outcomes) == {("done", "0"), ("done", "1")}
 
 
-def looking(bench):
-    """Return the work of one look at the backend."""
-
-    def look():
-        Inventory(bench.engine).take()
-        return "seen"
-
-    return look
-
-
 @attrs.define
 class Shrinking(MemoryCompute):
     """Two of its GPUs are gone, the rest is there in another order."""
@@ -101,6 +92,16 @@ class Shrinking(MemoryCompute):
         """Say so."""
         node = super().nodes()[0]
         return (attrs.evolve(node, slots=tuple(slot for slot in node.slots if slot.index not in (0, 7))),)
+
+
+def looking(bench):
+    """Return the work of one look at the backend."""
+
+    def look():
+        Inventory(bench.engine).take()
+        return "seen"
+
+    return look
 
 
 def test_a_slot_that_vanishes_while_the_planner_runs_is_given_to_nobody_later(theatre):
@@ -120,8 +121,10 @@ def test_a_slot_that_vanishes_while_the_planner_runs_is_given_to_nobody_later(th
     assert set(theatre.in_every_order(arrange, law)) == {("2", "seen"), ("1", "seen")}
 
 
-def test_slots_are_freed_while_the_backend_is_looked_at(theatre):
+@pytest.mark.parametrize("compute", [MemoryCompute, Shrinking])
+def test_slots_are_freed_while_the_backend_is_looked_at(theatre, compute):
     bench = theatre.bench
+    bench.engine.backends["mem"] = attrs.evolve(bench.engine.backends["mem"], compute=compute(bench.memory))
 
     def arrange():
         held = bench.submit(theatre.kim, gpus=8)

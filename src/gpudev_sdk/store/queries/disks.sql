@@ -30,7 +30,7 @@ SELECT count(*) AS disks FROM disk WHERE owner_id = %(owner_id)s AND deleted_at 
 
 -- name: delete_disk
 -- Put a disk away; it can be had back until it is purged.
-UPDATE disk SET deleted_at = gpudev_now(), purge_at = gpudev_now() + %(keep)s, wake_at = gpudev_now() + %(keep)s,
+UPDATE disk SET deleted_at = gpudev_now(), purge_at = gpudev_now() + %(keep)s, wake_at = gpudev_now(),
     generation = generation + 1
 WHERE id = %(id)s AND deleted_at IS NULL
 
@@ -53,7 +53,7 @@ WHERE id = %(id)s AND generation = %(generation)s
 -- name: use_disk
 -- Note that a disk was used, and how full it is.
 UPDATE disk SET last_used_at = gpudev_now(), used_bytes = COALESCE(%(used_bytes)s, used_bytes),
-    needs_attention = COALESCE(%(needs_attention)s, needs_attention), wake_at = COALESCE(wake_at, gpudev_now())
+    needs_attention = COALESCE(%(needs_attention)s, needs_attention), wake_at = gpudev_now(), generation = generation + 1
 WHERE id = %(id)s
 
 -- name: take_disk
@@ -137,9 +137,13 @@ UPDATE disk SET lease_holder = %(holder)s, lease_epoch = lease_epoch + 1, lease_
 WHERE id = %(id)s AND (lease_until IS NULL OR lease_until < gpudev_now()) RETURNING lease_epoch
 
 -- name: rest_disk
--- Let go of a disk until `delay` from now (NULL: until something happens).
+-- Let go of a disk until `delay` from now (NULL: until something happens), unless something was wished of it meanwhile.
 UPDATE disk SET lease_holder = NULL, lease_until = NULL, wake_at = gpudev_now() + %(delay)s::interval
-WHERE id = %(id)s AND lease_epoch = %(epoch)s
+WHERE id = %(id)s AND lease_epoch = %(epoch)s AND generation = %(generation)s
+
+-- name: wish_of_disk
+-- Have a disk looked at now, and whoever works on it look again.
+UPDATE disk SET generation = generation + 1, wake_at = gpudev_now() WHERE id = %(id)s
 
 -- name: lock_disk
 -- Let nobody wish anything of a disk, or take it, until this transaction ends. What is so is read by later statements.
