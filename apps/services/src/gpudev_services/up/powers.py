@@ -11,6 +11,7 @@ from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.engine.differences import Difference, differences
 from gpudev_sdk.errors import Conflict, InvalidRequest
 from gpudev_sdk.store import bell, fleet
+from gpudev_sdk.store.reservations import Q
 from gpudev_services.api.desk import Admin
 
 
@@ -56,6 +57,7 @@ class Powers:
         epoch = self._raise_ours(backend, seen)
         claim = Claim(install_id=self._engine.install_id, control_plane_id=self._engine.control_plane_id, epoch=epoch)
         backend.compute.write_claim(claim, seen)
+        self._go_on(backend)
         self._adopted()
 
     def _raise_ours(self, backend: Backend, seen: Claim | None) -> int:
@@ -67,6 +69,16 @@ class Powers:
             bell.ring(conn, "access")
             bell.want_plan(conn)
         return epoch
+
+    def _go_on(self, backend: Backend) -> None:
+        """Have all that waited for the adoption looked at now, however long it was put off."""
+        with self._engine.store.transaction() as conn:
+            # A processor that looked between our side of the claim and the backend's took it for another's still.
+            conn.execute("UPDATE backend_claim SET paused = NULL WHERE backend = %s", (backend.name,))
+            rows = conn.execute(Q["live_servers"], {"backend": backend.name}).fetchall()
+            waiting = conn.execute("SELECT id FROM disk WHERE wake_at IS NOT NULL").fetchall()
+            bell.ring_work(conn, "reservation", *(row["id"] for row in rows))
+            bell.ring_work(conn, "disk", *(row["id"] for row in waiting))
 
 
 def _digest(seen: Claim | None, found: list[Difference]) -> str:
