@@ -106,6 +106,7 @@ class Simulation:
         self.store = SimStore(database.dsn(roles.ENGINE), self._now, self._committed)
         self.front_store = SimStore(database.dsn(roles.API), self._now, self._committed)
         self.owner = psycopg.connect(database.owner_dsn, autocommit=True, row_factory=dict_row)
+        self._keep_rows_where_they_lie()
         self.post = Post(self.owner, random.Random(f"post-{self.seed}"), self.knobs.mail_rate)
         with self.store.transaction() as conn:
             conn.execute(people.Q["make_install"], {"id": self.fresh_id()})
@@ -127,6 +128,15 @@ class Simulation:
             host_ca=FakeCa(),
         )
         self.front = attrs.evolve(self.engine, store=self.front_store)
+
+    def _keep_rows_where_they_lie(self) -> None:
+        """Have no vacuum come by, in real time: what follows from where rows lie would differ from run to run."""
+        tables = self.owner.execute(
+            "SELECT format('ALTER TABLE %I.%I SET (autovacuum_enabled = off)', schemaname, tablename) AS statement"
+            " FROM pg_tables WHERE tableowner = current_user"
+        ).fetchall()
+        for table in tables:
+            self.owner.execute(table["statement"])
 
     @property
     def limits(self) -> Limits:

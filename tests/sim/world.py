@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class Fate:
         self._sim = sim
         self._calm = False
         self.done: dict[str, int] = {}
+        self.snapshots_lost: set[uuid.UUID] = set()
         self._blows: tuple[tuple[str, int, Callable[[], None]], ...] = (
             ("node lost", 2, self._lose),
             ("node back", 6, self._restore),
@@ -133,7 +135,9 @@ class Fate:
         volumes = {volume.volume_id for volume in self._sim.cloud.volumes()}
         found = [s for s in self._sim.cloud.snapshots() if not s.foreign and s.volume_id in volumes]
         if found:
-            self._sim.cloud.lose_snapshot(self._sim.rng.choice(found).snapshot_id)
+            lost = self._sim.rng.choice(found).snapshot_id
+            self._sim.cloud.lose_snapshot(lost)
+            self.snapshots_lost.add(lost)
 
     def _turn(self) -> None:
         self._sim.cloud.weather = Weather.stormy(self._sim.rng)

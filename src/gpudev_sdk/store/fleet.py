@@ -74,9 +74,9 @@ def note_inventory(conn: Conn, backend: str, kinds: Sequence[GpuType], nodes: Se
 
 def _note_slots(conn: Conn, backend: str, nodes: Sequence[Node]) -> int:
     changed, seen = 0, []
-    # In the order in which everybody locks slots.
-    for node in sorted(nodes, key=lambda node: node.name):
-        for slot in sorted(node.slots, key=lambda slot: (slot.gpu_type, slot.index)):
+    conn.execute(Q["lock_slots"], {"backend": backend})
+    for node in nodes:
+        for slot in node.slots:
             fields = {
                 "backend": backend,
                 "node": node.name,

@@ -32,7 +32,7 @@ BOTH = {
 }  # fmt: skip
 #: Secret values are read where boxes are set up, and tokens where people come in.
 NOT_READ_BY_API = {
-    "check.tables", "check.texts", "fleet.free_slots", "listeners.untold", "reservations.secrets_of",
+    "check.tables", "check.texts", "fleet.free_slots", "fleet.lock_slots", "listeners.untold", "reservations.secrets_of",
 }  # fmt: skip
 NOT_READ_BY_ENGINE = {"people.find_token", "people.tokens_of"}
 

@@ -23,6 +23,10 @@ WHERE (node.zone, node.schedulable, node.reason) IS DISTINCT FROM (excluded.zone
 UPDATE node SET schedulable = false, reason = 'not seen any more'
 WHERE backend = %(backend)s AND name <> ALL(%(names)s) AND (schedulable OR reason <> 'not seen any more')
 
+-- name: lock_slots
+-- Take all slots of a backend in the order in which everybody does: what was lost lies among what was seen.
+SELECT FROM gpu_slot WHERE backend = %(backend)s ORDER BY backend, node, gpu_type, idx FOR UPDATE
+
 -- name: put_slot
 -- A slot as it was seen.
 INSERT INTO gpu_slot (backend, node, gpu_type, idx, device, busy_outside, present)
@@ -34,12 +38,8 @@ WHERE (gpu_slot.device, gpu_slot.busy_outside, gpu_slot.present)
 
 -- name: lose_slots
 -- Slots that were not seen are not placed any more; a held one stays with its holder.
-WITH lost AS (
-    SELECT backend, node, gpu_type, idx FROM gpu_slot
-    WHERE backend = %(backend)s AND present AND (node || '/' || gpu_type || '/' || idx) <> ALL(%(seen)s)
-    ORDER BY backend, node, gpu_type, idx FOR UPDATE)
-UPDATE gpu_slot s SET present = false FROM lost l
-WHERE s.backend = l.backend AND s.node = l.node AND s.gpu_type = l.gpu_type AND s.idx = l.idx
+UPDATE gpu_slot SET present = false
+WHERE backend = %(backend)s AND present AND (node || '/' || gpu_type || '/' || idx) <> ALL(%(seen)s)
 
 -- name: put_inventory
 -- Note that a backend was seen, or what was in the way.
