@@ -78,7 +78,6 @@ def goes_on_as_itself(first):
     assert first.state("work") == "active"
 
 
-@pytest.mark.xfail(strict=True, reason="the claim on a machine does not know the folder that it lies in")
 def test_a_copy_of_the_whole_folder_cannot_reach_the_boxes_of_the_first(own_install):
     own_install.cli("reserve", "cpu", "1h", "--disk", "work")
     own_install.ssh("work", "echo one > ~/marker; sync")

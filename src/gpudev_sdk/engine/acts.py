@@ -115,7 +115,7 @@ class Acts:
         changes: dict[str, object] = {}
         with self.engine.store.transaction("record-warning") as conn:
             # Read here, not at the look: the grace begins when the notice is recorded, and not a moment before.
-            served = conn.execute(Q["served"]).fetchone()
+            served = conn.execute(Q["served"], {"backend": row.backend}).fetchone()
             assert served is not None  # inserted by the migration
             if not seconds:
                 changes = {
@@ -166,7 +166,7 @@ class Acts:
 
     def _note_shown(self, look: Look, step: NoteShown) -> dt.timedelta:
         with self.engine.store.transaction("record-notice-shown") as conn:
-            served = conn.execute(Q["served"]).fetchone()
+            served = conn.execute(Q["served"], {"backend": look.row.backend}).fetchone()
             assert served is not None  # inserted by the migration
             changes = {"ending_notice_shown": True, "ending_notice_served": served["by_now"]}
             record(conn, look.row, changes, Entry(what="notice-shown", actor=self.actor))

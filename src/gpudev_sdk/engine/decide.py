@@ -43,10 +43,14 @@ LOOK_AGAIN = dt.timedelta(seconds=5)
 #: An active box is looked at this often when nothing is due.
 ACTIVE_LOOK = dt.timedelta(seconds=10)
 SNAPSHOT_TRIES = 3
+#: What waits for a person, or for an adoption, is looked at this often; whatever happens to it wakes it.
+HELD_BACK = dt.timedelta(minutes=1)
 
 
 def decide(row: Reservation, world: World, limits: Limits) -> Step:
-    """Return the next step of `row`."""
+    """Return the next step of `row`. Where we may not act, nothing is decided either: the row may be older than the world."""
+    if world.paused is not None:
+        return Rest(HELD_BACK, f"{row.backend}: {world.paused}")
     return _BY_STATE[row.state](row, world, limits)
 
 
@@ -66,6 +70,8 @@ def _queued(row: Reservation, world: World, limits: Limits) -> Step:
     if cancelled is not None:
         return cancelled
     assert row.state_deadline is not None  # a CHECK of the table
+    if row.needs_attention is not None:
+        return Rest(HELD_BACK)
     if world.now >= row.state_deadline:
         waited = format_duration(row.state_deadline - row.created_at)
         return Move(State.STOPPING, EndReason.FAILED, f"found no room in {waited}")

@@ -8,7 +8,7 @@ import attrs
 
 from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.engine.context import Backend, Engine
-from gpudev_sdk.engine.orphans import Strays, find_strays
+from gpudev_sdk.engine.orphans import Ahead, Strays, find_strays
 from gpudev_sdk.store import disks
 from gpudev_sdk.store.reservations import Q
 from gpudev_sdk.store.rows import Row
@@ -42,7 +42,7 @@ def differences(engine: Engine, backend: Backend) -> list[Difference]:
         ours_snapshots = conn.execute(disks.Q["all_snapshots"], {"backend": backend.name}).fetchall()
     return [
         *_unwanted(strays),
-        *_ahead(servers, rows),
+        *map(_ahead, strays.ahead),
         *_missing(servers, rows, {row["id"] for row in gone}),
         *_stored("volume", volumes, ours_volumes),
         *_stored("snapshot", snapshots, ours_snapshots),
@@ -64,17 +64,17 @@ def _unwanted(strays: Strays) -> list[Difference]:
     ]
 
 
-def _ahead(servers: tuple[ServerId, ...], rows: list[Row]) -> list[Difference]:
-    """Name the boxes of attempts that the database has not come to yet."""
-    attempts = {row["id"]: row["attempt"] for row in rows}
-    return [
-        Difference(
-            what=f"the box {server} runs and the database is only at attempt {attempts[server.reservation_id]}",
-            consequence="it goes on until its reservation comes to that attempt, or ends",
+def _ahead(found: Ahead) -> Difference:
+    """Name a box of an attempt that the database has not come to yet."""
+    if found.state == "queued":
+        return Difference(
+            what=f"the box {found.server} runs and in the database its reservation still waits",
+            consequence="it goes on; its reservation is held back, and ends with it when it is cancelled",
         )
-        for server in servers
-        if server.attempt > attempts.get(server.reservation_id, server.attempt)
-    ]
+    return Difference(
+        what=f"the box {found.server} runs and the database is only at attempt {found.attempt}",
+        consequence="it goes on until its reservation comes to that attempt, or ends",
+    )
 
 
 def _missing(servers: tuple[ServerId, ...], rows: list[Row], gone: set[uuid.UUID]) -> list[Difference]:

@@ -26,6 +26,8 @@ class DiskWorld:
     snapshots: list[Row]
     held: bool
     keep_volumes: dt.timedelta | None
+    #: Why this control plane must not act where the disk is.
+    paused: str | None = None
     sightings: dict[uuid.UUID, SnapshotSighting] = attrs.field(factory=dict)
 
 
@@ -91,10 +93,14 @@ class Purge(DiskStep):
 
 
 POLL = dt.timedelta(seconds=1)
+#: A disk where we may not act is looked at this often; an adoption wakes it.
+PAUSED_LOOK = dt.timedelta(minutes=1)
 
 
 def decide_disk(world: DiskWorld, limits: Limits) -> DiskStep:
-    """Return the next step of a disk."""
+    """Return the next step of a disk. Where we may not act, nothing is decided either."""
+    if world.paused is not None:
+        return DiskRest(PAUSED_LOOK)
     for rule in (_open_snapshots, _going, _purging, _retention, _idle_volumes):
         step = rule(world, limits)
         if step is not None:

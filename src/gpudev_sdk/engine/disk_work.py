@@ -99,6 +99,7 @@ class DiskWork:
             snapshots=disks.snapshots_of(conn, disk_id),
             held=disk_id in held,
             keep_volumes=None if backend is None else backend.storage.keep_volumes,
+            paused=disk["paused"],
         )
 
     def _see(self, snapshot: Row) -> SnapshotSighting:

@@ -42,7 +42,7 @@ def look(engine: Engine, reservation_id: uuid.UUID, epoch: int) -> Look | None:
 
 
 def _read(engine: Engine, conn: Conn, row: Reservation, now: dt.datetime) -> Look:
-    served = conn.execute(reservations.Q["served"]).fetchone()
+    served = conn.execute(reservations.Q["served"], {"backend": row.backend}).fetchone()
     assert served is not None  # inserted by the migration
     warned = _warned(conn, row)
     disk = disks.find_by_id(conn, row.disk_id)
@@ -50,6 +50,7 @@ def _read(engine: Engine, conn: Conn, row: Reservation, now: dt.datetime) -> Loo
     world = World(
         now=now,
         served=Served(seconds=served["seconds"], gaps=served["gaps"], updated_at=served["updated_at"]),
+        paused=served["paused"],
         warned=frozenset(
             dt.timedelta(seconds=warning["threshold"])
             for warning in warned
@@ -86,7 +87,7 @@ def _end_snapshot(conn: Conn, row: Reservation) -> EndSnapshot | None:
 
 def _observe(engine: Engine, seen: Look) -> Look:
     row = seen.row
-    if row.backend is None or row.state is State.QUEUED:
+    if row.backend is None or seen.world.paused is not None:
         return seen
     backend = engine.backend(row.backend)
     world = seen.world

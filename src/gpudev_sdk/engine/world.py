@@ -37,6 +37,8 @@ class World:
 
     now: dt.datetime
     served: Served
+    #: Why this control plane must not act where the reservation is.
+    paused: str | None = None
     sighting: Sighting | None = None
     #: The volume of the disk is recorded as ready.
     volume_ready: bool = False

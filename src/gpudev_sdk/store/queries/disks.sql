@@ -9,8 +9,9 @@ WHERE d.owner_id = %(owner_id)s AND d.name = %(name)s AND d.purged_at IS NULL AN
 ORDER BY d.created_at DESC LIMIT 1
 
 -- name: find_disk_by_id
--- One disk.
-SELECT d.*, u.number AS owner_number, u.name AS owner, gpudev_now() AS now
+-- One disk, and why we must not act where it is.
+SELECT d.*, u.number AS owner_number, u.name AS owner, gpudev_now() AS now,
+    (SELECT c.paused FROM backend_claim c WHERE c.backend = d.backend) AS paused
 FROM disk d JOIN app_user u ON u.id = d.owner_id WHERE d.id = %(id)s
 
 -- name: list_disks

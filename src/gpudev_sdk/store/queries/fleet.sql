@@ -68,12 +68,12 @@ FROM reservation r JOIN app_user u ON u.id = r.owner_id
 WHERE r.state IN ('preparing', 'active', 'stopping')
 
 -- name: line
--- Everybody in line, with what ties them to a place.
+-- Everybody in line, with what ties them to a place. Who waits for a person waits outside.
 SELECT r.id, r.owner_id, u.name AS owner, r.name, r.gpu_type, r.gpus, r.slots_needed, r.granted, r.priority, r.seq,
     r.disk_id, r.request ->> 'backend' AS backend, r.retry_at, r.cancel_requested_at, d.backend AS disk_backend,
     d.node AS disk_node
 FROM reservation r JOIN app_user u ON u.id = r.owner_id LEFT JOIN disk d ON d.id = r.disk_id
-WHERE r.state = 'queued'
+WHERE r.state = 'queued' AND r.needs_attention IS NULL
 ORDER BY r.priority DESC, r.seq
 
 -- name: free_slots
@@ -114,7 +114,8 @@ UPDATE planner SET planned = GREATEST(planned, %(wanted)s), made_at = gpudev_now
 -- name: clear_plan
 -- Forget plans of those no longer in line.
 DELETE FROM plan p WHERE NOT EXISTS (
-    SELECT FROM reservation r WHERE r.id = p.reservation_id AND r.state = 'queued' AND r.cancel_requested_at IS NULL)
+    SELECT FROM reservation r
+    WHERE r.id = p.reservation_id AND r.state = 'queued' AND r.needs_attention IS NULL AND r.cancel_requested_at IS NULL)
 
 -- name: put_plan
 -- What those in line are told, where it is other than before.

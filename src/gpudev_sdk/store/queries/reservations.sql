@@ -132,8 +132,9 @@ INSERT INTO warning (reservation_id, threshold, expires_at, gaps)
 VALUES (%(id)s, %(threshold)s, %(expires_at)s, %(gaps)s) ON CONFLICT DO NOTHING
 
 -- name: served
--- How long this control plane was awake; `by_now` counts what the next sweep may yet add for the time until now.
-SELECT seconds, gaps, updated_at,
+-- How long this control plane was awake, and why it must not act on a backend; `by_now` counts what the next sweep may yet add
+-- for the time until now.
+SELECT seconds, gaps, updated_at, (SELECT c.paused FROM backend_claim c WHERE c.backend = %(backend)s) AS paused,
     seconds + LEAST(GREATEST(extract(epoch FROM gpudev_now() - updated_at), 0), 30) AS by_now FROM served
 
 -- name: serve

@@ -6,13 +6,14 @@ import subprocess
 import sys
 
 from gpudev_services.up.folder import DataFolder
+from gpudev_services.up.place import refuse_emptied
 
 READY = "gpudev is up"
 
 
 def detach(folder: DataFolder, arguments: list[str]) -> int:
     """Start it; print what it says until it is up; return its exit status, 0 if it is up."""
-    folder.refuse_emptied()
+    refuse_emptied(folder)
     folder.prepare()
     command = [sys.executable, "-m", "gpudev_services", "up", "--data", str(folder.root), *arguments]
     started = subprocess.Popen(

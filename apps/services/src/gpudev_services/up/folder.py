@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -65,19 +64,6 @@ class DataFolder:
     def backend(self, name: str) -> pathlib.Path:
         """What one backend keeps on this machine."""
         return self.root / "backends" / name
-
-    def refuse_emptied(self) -> None:
-        """Raise StoreError for a folder that looks new while boxes of it run: it was emptied, or is not mounted."""
-        if (self.root / CONTROL_PLANE).exists():
-            return
-        mark = f"{self.root}/backends/".encode()
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                if mark in path.read_bytes():
-                    raise StoreError(
-                        f"{self.root} is empty, and boxes that belong to it run (process {path.parent.name})",
-                        hint="Is it mounted? Put back what was there, and start again; nothing is touched meanwhile.",
-                    )
 
     def prepare(self) -> None:
         """Make the folders; raise ConfigError if the place cannot be used."""

@@ -26,6 +26,7 @@ from gpudev_services.up import build
 from gpudev_services.up.database import Database, open_database
 from gpudev_services.up.folder import DataFolder, write_private
 from gpudev_services.up.front import Front, open_front
+from gpudev_services.up.place import refuse_copied, refuse_emptied
 from gpudev_services.up.powers import Powers
 from gpudev_services.up.processes import start_time
 from gpudev_services.up.workers import Workers
@@ -116,11 +117,12 @@ async def serve(back: Back, ready: Callable[[Front], None]) -> None:
 def run(folder: DataFolder, configuration: config.Configuration, ready: Callable[[Back, Front], None]) -> None:
     """Be up until told to end. Raises what keeps it from starting; `ready` is called once everything answers."""
     build.check(configuration)
-    folder.refuse_emptied()
+    refuse_emptied(folder)
     folder.prepare()
     lock = folder.lock()
     os.umask(0o077)
     try:
+        refuse_copied(folder)
         with open_back(folder, configuration) as back:
             _note_process(folder)
             asyncio.run(serve(back, lambda front: ready(back, front)))

@@ -6,9 +6,10 @@ import hashlib
 import pathlib
 from collections.abc import Callable
 
-from gpudev_sdk.domain.server import Claim
+from gpudev_sdk.domain.server import Claim, ServerId
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.engine.differences import Difference, differences
+from gpudev_sdk.engine.orphans import find_strays, hold_back
 from gpudev_sdk.errors import Conflict, InvalidRequest
 from gpudev_sdk.store import bell, fleet
 from gpudev_sdk.store.reservations import Q
@@ -53,15 +54,17 @@ class Powers:
     def adopt(self, name: str) -> None:
         """Make the backend ours: every token of before is void, and the processors go on with what the database says."""
         backend = self._engine.backend(name)
-        seen = backend.compute.read_claim()
-        epoch = self._raise_ours(backend, seen)
+        running, seen = backend.compute.list_servers(), backend.compute.read_claim()
+        epoch = self._raise_ours(backend, seen, running)
         claim = Claim(install_id=self._engine.install_id, control_plane_id=self._engine.control_plane_id, epoch=epoch)
         backend.compute.write_claim(claim, seen)
         self._go_on(backend)
         self._adopted()
 
-    def _raise_ours(self, backend: Backend, seen: Claim | None) -> int:
+    def _raise_ours(self, backend: Backend, seen: Claim | None, running: tuple[ServerId, ...]) -> int:
         with self._engine.store.transaction() as conn:
+            # Before anybody plans again.
+            hold_back(conn, find_strays(conn, running).ahead)
             ours = fleet.find_claim(conn, backend.name, lock=True)
             epoch = 1 + max(ours["epoch"] if ours else 0, seen.epoch if seen else 0)
             conn.execute(fleet.Q["new_era"])
