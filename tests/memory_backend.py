@@ -13,7 +13,7 @@ from gpudev_sdk.domain.disk import (
 )
 from gpudev_sdk.domain.gpu import GpuType, Node, Slot
 from gpudev_sdk.domain.server import Phase, Presence, Sighting, digest_files
-from gpudev_sdk.errors import Conflict, NotFound
+from gpudev_sdk.errors import Conflict, NotFound, Unworkable
 from gpudev_sdk.providers import Compute, Storage
 
 H100 = GpuType(name="h100", gpus_per_node=8, cpus=64, memory_bytes=2**40)
@@ -123,6 +123,8 @@ class MemoryStorage(Storage):
         return f"vol-{spec.volume_id}"
 
     def create_volume_from_snapshot(self, spec, snapshot):
+        if snapshot.snapshot_id not in self.memory.snapshots:
+            raise Unworkable("there is no such snapshot")
         self.memory.volumes.setdefault(spec.volume_id, f"from {snapshot.snapshot_id}")
         return f"vol-{spec.volume_id}"
 

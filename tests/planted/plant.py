@@ -164,7 +164,8 @@ def main() -> int:
     print("| like | planted bug | caught by | s |\n|---|---|---|---|", flush=True)
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
-        for verdict in pool.map(try_bug, bugs):
+        for done in concurrent.futures.as_completed([pool.submit(try_bug, bug) for bug in bugs]):
+            verdict = done.result()
             missed += verdict.test is None
             test = f"`{verdict.test}`" if verdict.test else f"**{verdict.why}**"
             print(f"| {verdict.bug.like} | {verdict.bug.name} | {test} | {verdict.seconds:.0f} |", flush=True)

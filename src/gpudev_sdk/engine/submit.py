@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import itertools
 import uuid
 from collections.abc import Mapping
 
@@ -136,7 +137,8 @@ def _name(conn: Conn, user: User, request: Request) -> str:
             raise Conflict(f"you have a reservation {request.name!r}", hint="Choose another with --name.")
         return request.name
     base = request.disk or request.gpu_type.replace(".", "-").replace("_", "-")[:30]
-    return next(name for name in (base, *(f"{base[:36]}-{n}" for n in range(2, 1000))) if name not in taken)
+    numbered = (f"{base[:32]}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain((base,), numbered) if name not in taken)
 
 
 def _insert(

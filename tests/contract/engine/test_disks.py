@@ -1,0 +1,75 @@
+"""A disk over several lives: each end has a snapshot of its own, and what comes up is what the last end left."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from gpudev_sdk.domain.disk import SnapshotState
+from gpudev_sdk.domain.reservation import State
+
+
+@pytest.fixture
+def live(bench, kim):
+    """Have the disk live through one reservation, and return that."""
+
+    def once():
+        made = bench.submit(kim, disk="home")
+        bench.work(made)
+        assert bench.row(made).state is State.ACTIVE
+        bench.cancel(kim, made)
+        bench.work(made)
+        assert bench.row(made).state is State.ENDED
+        return bench.row(made)
+
+    return once
+
+
+@pytest.fixture
+def put_away(bench, kim):
+    """Have the disk's volume go, as when it was not used for long."""
+
+    def once():
+        bench.engine.backends["mem"].storage.keep_volumes = dt.timedelta()
+        bench.disk_work(bench.disk(kim, "home")["id"])
+        assert bench.memory.volumes == {}
+
+    return once
+
+
+def test_each_end_takes_a_snapshot_of_its_own(bench, live):
+    first, second = live(), live()
+    assert first.volume_id == second.volume_id
+    assert first.end_snapshot_id != second.end_snapshot_id
+    assert set(bench.memory.snapshots) == {first.end_snapshot_id, second.end_snapshot_id}
+
+
+def test_a_disk_that_was_put_away_comes_up_from_its_last_end(bench, live, put_away):
+    live()
+    last = live()
+    put_away()
+    assert len(bench.memory.snapshots) == 2
+    again = live()
+    assert again.volume_id != last.volume_id
+    assert bench.memory.volumes == {again.volume_id: f"from {last.end_snapshot_id}"}
+
+
+def test_a_disk_whose_last_snapshot_is_gone_never_comes_up_empty_or_older(bench, kim, live, put_away):
+    live()
+    last = live()
+    put_away()
+    del bench.memory.snapshots[last.end_snapshot_id]
+    launches = len(bench.memory.launches)
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    assert len(bench.memory.launches) == launches
+    assert "empty" not in bench.memory.volumes.values()
+
+
+def test_a_snapshot_that_failed_lets_no_volume_go(bench, kim, live):
+    bench.memory.snapshot_state = SnapshotState.ERROR
+    ended = live()
+    bench.engine.backends["mem"].storage.keep_volumes = dt.timedelta()
+    bench.disk_work(bench.disk(kim, "home")["id"])
+    assert list(bench.memory.volumes) == [ended.volume_id]
