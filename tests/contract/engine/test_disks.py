@@ -8,6 +8,9 @@ import pytest
 
 from gpudev_sdk.domain.disk import SnapshotState
 from gpudev_sdk.domain.reservation import State
+from gpudev_sdk.engine import disk_edits
+from gpudev_sdk.errors import NoCapacity
+from gpudev_sdk.store import disks
 
 
 @pytest.fixture
@@ -73,3 +76,26 @@ def test_a_snapshot_that_failed_lets_no_volume_go(bench, kim, live):
     bench.engine.backends["mem"].storage.keep_volumes = dt.timedelta()
     bench.disk_work(bench.disk(kim, "home")["id"])
     assert list(bench.memory.volumes) == [ended.volume_id]
+
+
+def test_a_new_disk_has_nothing_of_the_deleted_one_whose_name_it_took(bench, kim, live):
+    first = live()
+    disk_edits.delete(bench.engine, kim, "home")
+    second = live()
+    assert second.disk_id != first.disk_id
+    assert bench.memory.volumes[second.volume_id] == "empty"
+    with bench.engine.store.transaction() as conn:
+        kept = {disk: [found["id"] for found in disks.snapshots_of(conn, disk)] for disk in (first.disk_id, second.disk_id)}
+    assert kept == {first.disk_id: [first.end_snapshot_id], second.disk_id: [second.end_snapshot_id]}
+
+
+def test_every_attempt_brings_up_the_disk(bench, kim):
+    bench.memory.launch_errors.append(NoCapacity("the machine is full"))
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    bench.sql("UPDATE reservation SET retry_at = NULL")
+    bench.sql("UPDATE planner SET wanted = wanted + 1")
+    bench.work(made)
+    row = bench.row(made)
+    assert (row.state, row.attempt) == (State.ACTIVE, 2)
+    assert bench.memory.launches[-1].mount.volume_id == row.volume_id
