@@ -99,3 +99,18 @@ def test_every_attempt_brings_up_the_disk(bench, kim):
     row = bench.row(made)
     assert (row.state, row.attempt) == (State.ACTIVE, 2)
     assert bench.memory.launches[-1].mount.volume_id == row.volume_id
+
+
+def test_who_waited_for_a_disk_and_gave_up_does_not_let_it_go(bench, kim):
+    bench.memory.snapshot_state = SnapshotState.PENDING
+    holder = bench.submit(kim, disk="home")
+    bench.work(holder)
+    bench.cancel(kim, holder)
+    bench.work(holder)
+    waiting = bench.submit(kim, disk="home")
+    bench.work(holder, waiting)
+    assert (bench.row(holder).state, bench.row(waiting).state) == (State.STOPPING, State.QUEUED)
+    bench.cancel(kim, waiting)
+    bench.work(waiting)
+    assert bench.row(waiting).state is State.ENDED
+    assert bench.sql("SELECT reservation_id FROM disk_lease WHERE released_at IS NULL") == [{"reservation_id": holder}]

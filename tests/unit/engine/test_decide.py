@@ -155,8 +155,9 @@ class TestActive:
         told = active(left=-HOUR, ending_notice_served=0.0)
         assert decide(told, world(sighting=ready(), warned=EARLY), LIMITS) == Warn(ZERO)
 
-    def test_never_ends_by_time_without_a_notice(self):
-        assert decide(active(left=-100 * HOUR), world(sighting=ready(), warned=EARLY), LIMITS) == Warn(ZERO)
+    @pytest.mark.parametrize("seen", [ready(), starting()])
+    def test_never_ends_by_time_without_a_notice(self, seen):
+        assert decide(active(left=-100 * HOUR), world(sighting=seen, warned=EARLY), LIMITS) == Warn(ZERO)
 
     def test_ends_when_the_box_is_seen_gone(self):
         step = decide(active(), world(sighting=ABSENT), LIMITS)

@@ -117,6 +117,13 @@ def test_after_several_failures_the_volume_is_kept_and_somebody_told():
     assert step.attend
 
 
+def test_a_stop_that_takes_too_long_still_has_its_snapshot():
+    late = {"needs_attention": "stopping for more than 30m"}
+    assert decide(stopping(**DETACHED, **late), world(volume=volume()), LIMITS) == BeginSnapshot()
+    pending = world(volume=volume(), snapshot=snapshot(None, "pending"))
+    assert isinstance(decide(stopping(**BEGUN, **late), pending, LIMITS), Rest)
+
+
 def test_ended_comes_last():
     done = stopping(**BEGUN, disk_released_at=NOW, end_detail="cancelled")
     assert decide(done, world(), LIMITS) == Move(State.ENDED, detail="cancelled")

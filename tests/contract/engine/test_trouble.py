@@ -1,0 +1,59 @@
+"""What goes wrong in a way that nobody foresaw is put off, said, and tried again."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from gpudev_sdk.domain.reservation import State
+from gpudev_sdk.errors import TryLater
+
+
+@pytest.mark.parametrize("error", [RuntimeError("canary-4711"), KeyError("x")])
+def test_a_row_whose_work_failed_is_taken_up_again(bench, kim, error):
+    bench.memory.launch_errors.append(error)
+    made = bench.submit(kim)
+    bench.plan()
+    bench.processor.handle("reservation", made)
+    row = bench.sql("SELECT state, detail, wake_at - gpudev_now() AS delay, lease_holder FROM reservation")[0]
+    assert (row["state"], row["lease_holder"]) == ("preparing", None)
+    assert row["detail"] == "an unexpected error; it is tried again"
+    assert dt.timedelta() < row["delay"] <= dt.timedelta(seconds=5)
+
+    bench.sql("UPDATE reservation SET wake_at = gpudev_now()")
+    while bench.processor.sweep():
+        pass
+    bench.work(made)
+    assert bench.row(made).state is State.ACTIVE
+
+
+def test_a_disk_whose_work_failed_is_taken_up_again(bench, kim, monkeypatch):
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    bench.cancel(kim, made)
+    bench.work(made)
+    storage = bench.engine.backends["mem"].storage
+    storage.keep_volumes = dt.timedelta()
+
+    def broken(volume):
+        raise RuntimeError("canary-4711")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "delete_volume", broken)
+        bench.disk_work(bench.disk(kim, "home")["id"])
+    assert len(bench.memory.volumes) == 1
+    bench.sql("UPDATE disk SET wake_at = gpudev_now() WHERE wake_at IS NOT NULL")
+    while bench.processor.sweep():
+        pass
+    assert bench.memory.volumes == {}
+
+
+def test_a_place_that_cannot_answer_is_no_failure_of_the_attempt(bench, kim):
+    bench.memory.launch_errors.append(TryLater("the place is busy"))
+    made = bench.submit(kim)
+    bench.plan()
+    bench.processor.handle("reservation", made)
+    assert (bench.row(made).state, bench.row(made).failures) == (State.PREPARING, 0)
+    bench.work(made)
+    assert (bench.row(made).state, bench.row(made).attempt) == (State.ACTIVE, 1)
