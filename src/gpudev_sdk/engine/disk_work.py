@@ -30,6 +30,8 @@ from gpudev_sdk.store import disks
 from gpudev_sdk.store.rows import Conn, Row
 
 LEASE = dt.timedelta(seconds=20)
+#: A disk rests after fewer steps than this: each of its volumes and snapshots takes two at most.
+MOST_STEPS = 1000
 #: A marked volume whose snapshot was lost stays, and waits for a person.
 LOST = dt.timedelta(hours=1)
 
@@ -60,11 +62,15 @@ class DiskWork:
         if lease is None:
             return
         epoch = lease["lease_epoch"]
-        while (world := self._look(disk_id)).disk["lease_epoch"] == epoch:
+        for _ in range(MOST_STEPS):
+            world = self._look(disk_id)
+            if world.disk["lease_epoch"] != epoch:
+                return
             step = decide_disk(world, self.engine.limits)
             delay = step.delay if isinstance(step, DiskRest) else self._act(world, step)
             if delay != dt.timedelta() and self._rest(world, epoch, delay):
                 return
+        raise RuntimeError(f"disk {disk_id} found no rest in {MOST_STEPS} steps")
 
     def _rest(self, world: DiskWorld, epoch: int, delay: dt.timedelta | None) -> bool:
         """Let go of the disk; return False if something was wished of it since the look, which is then looked at."""

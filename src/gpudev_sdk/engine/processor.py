@@ -33,6 +33,8 @@ VISIBILITY = 30
 TROUBLE_DELAY = dt.timedelta(seconds=5)
 LONGEST_TROUBLE_DELAY = dt.timedelta(minutes=5)
 SWEEP = 15.0
+#: A row rests after fewer steps than this; one that does not is a mistake of ours, and must not keep its worker from all others.
+MOST_STEPS = 100
 
 log = structlog.get_logger()
 
@@ -108,7 +110,10 @@ class Processor:
 
     def _until_rest(self, row_id: uuid.UUID, epoch: int) -> None:
         renewed = clock.monotonic()
-        while (seen := look(self.engine, row_id, epoch)) is not None:
+        for _ in range(MOST_STEPS):
+            seen = look(self.engine, row_id, epoch)
+            if seen is None:
+                return
             if clock.monotonic() - renewed > LEASE.total_seconds() / 3:
                 if not self._renew(row_id, epoch):
                     return
@@ -117,6 +122,7 @@ class Processor:
             rest = step if isinstance(step, Rest) else self._act(seen, step)
             if rest is not None and self._rest(seen.row, rest, epoch):
                 return
+        raise RuntimeError(f"reservation {row_id} found no rest in {MOST_STEPS} steps")
 
     def _act(self, seen: Look, step: Step) -> Rest | None:
         """Carry out a step; return a rest if the world needs time, None to look again at once."""

@@ -85,7 +85,9 @@ def test_a_new_disk_has_nothing_of_the_deleted_one_whose_name_it_took(bench, kim
     assert second.disk_id != first.disk_id
     assert bench.memory.volumes[second.volume_id] == "empty"
     with bench.engine.store.transaction() as conn:
-        kept = {disk: [found["id"] for found in disks.snapshots_of(conn, disk)] for disk in (first.disk_id, second.disk_id)}
+        kept = {
+            disk: [found["id"] for found in disks.snapshots_of(conn, disk)] for disk in (first.disk_id, second.disk_id)
+        }
     assert kept == {first.disk_id: [first.end_snapshot_id], second.disk_id: [second.end_snapshot_id]}
 
 

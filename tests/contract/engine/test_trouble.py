@@ -7,6 +7,9 @@ import datetime as dt
 import pytest
 
 from gpudev_sdk.domain.reservation import State
+from gpudev_sdk.engine import disk_work, processor
+from gpudev_sdk.engine.disk_decide import DiskRest
+from gpudev_sdk.engine.steps import NoteEndpoint
 from gpudev_sdk.errors import TryLater
 
 
@@ -47,6 +50,27 @@ def test_a_disk_whose_work_failed_is_taken_up_again(bench, kim, monkeypatch):
     while bench.processor.sweep():
         pass
     assert bench.memory.volumes == {}
+
+
+def test_a_row_that_finds_no_rest_does_not_keep_its_worker(bench, kim, monkeypatch):
+    made = bench.submit(kim)
+    bench.work(made)
+    monkeypatch.setattr(processor, "decide", lambda row, world, limits: NoteEndpoint(f"{row.endpoint}x"))
+    bench.processor.handle("reservation", made)
+    assert bench.row(made).generation < 200
+    assert bench.row(made).detail == "an unexpected error; it is tried again"
+    monkeypatch.undo()
+    bench.work(made)
+    assert bench.row(made).endpoint == "unix:/box"
+
+
+def test_a_disk_that_finds_no_rest_does_not_keep_its_worker(bench, kim, monkeypatch):
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    disk, steps = bench.disk(kim, "home")["id"], []
+    monkeypatch.setattr(disk_work, "decide_disk", lambda world, limits: steps.append(1) or DiskRest(dt.timedelta()))
+    bench.disk_work(disk)
+    assert len(steps) == disk_work.MOST_STEPS
 
 
 def test_a_place_that_cannot_answer_is_no_failure_of_the_attempt(bench, kim):
