@@ -40,7 +40,7 @@ REST = (
     "tests/sim",
 )
 PATIENCE = 900
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 @attrs.frozen

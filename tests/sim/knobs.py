@@ -78,7 +78,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         active_look=rng.choice((10 * SECOND, MINUTE, MINUTE, MINUTE)),
         count=rng.choice((10.0, 20.0, 25.0)),
         pace=rng.choice((6.0, 12.0, 20.0)),
-        rate=rng.choice((0.005, 0.015, 0.03)),
+        rate=rng.choice((0.4, 1.0, 1.6)),
         focus=focus_of(seed),
         switching=rng.choice((0.1, 0.3, 0.6)),
         mail_rate=rng.choice((0.0, 0.1, 0.3)),

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.testing.cloud import Weather
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Fate:
             ("snapshot lost", 1, self._lose_snapshot),
             ("weather turned", 2, self._turn),
             ("asleep", 1, self._sleep),
+            ("late start", 4, self._slip),
         )
 
     def live(self) -> None:
@@ -138,6 +140,16 @@ class Fate:
             lost = self._sim.rng.choice(found).snapshot_id
             self._sim.cloud.lose_snapshot(lost)
             self.snapshots_lost.add(lost)
+
+    def _slip(self) -> None:
+        """A launch of an attempt that is over takes effect after all."""
+        over = self._sim.owner.execute(
+            "SELECT r.id, e.attempts FROM reservation r, LATERAL (SELECT count(*) AS attempts FROM reservation_event e"
+            " WHERE e.reservation_id = r.id AND e.what = 'launch') e WHERE r.state = 'ended' AND e.attempts > 0 ORDER BY r.seq"
+        ).fetchall()
+        if over:
+            found = self._sim.rng.choice(over)
+            self._sim.cloud.slip(ServerId(found["id"], self._sim.rng.randint(1, found["attempts"])))
 
     def _turn(self) -> None:
         self._sim.cloud.weather = Weather.stormy(self._sim.rng)

@@ -213,6 +213,7 @@ def test_waiting_in_line_costs_nothing(clocks, box):
     row = clocks.bench.row(waiting)
     assert row.state is State.ACTIVE
     assert row.expires_at - row.started_at == 2 * HOUR
+    assert row.started_at - row.created_at > 2 * HOUR
 
 
 def test_who_finds_no_room_in_time_is_told(clocks, box):

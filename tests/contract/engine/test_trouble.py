@@ -11,6 +11,7 @@ from gpudev_sdk.engine import disk_work, processor
 from gpudev_sdk.engine.disk_decide import DiskRest
 from gpudev_sdk.engine.steps import NoteEndpoint
 from gpudev_sdk.errors import TryLater
+from gpudev_sdk.fault import SimulatedCrash
 
 
 @pytest.mark.parametrize("error", [RuntimeError("canary-4711"), KeyError("x")])
@@ -71,6 +72,29 @@ def test_a_disk_that_finds_no_rest_does_not_keep_its_worker(bench, kim, monkeypa
     monkeypatch.setattr(disk_work, "decide_disk", lambda world, limits: steps.append(1) or DiskRest(dt.timedelta()))
     bench.disk_work(disk)
     assert len(steps) == disk_work.MOST_STEPS
+
+
+def test_a_disk_at_rest_whose_worker_dies_is_taken_up_by_another(bench, kim, monkeypatch):
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    bench.cancel(kim, made)
+    bench.work(made)
+    disk = bench.disk(kim, "home")["id"]
+    bench.disk_work(disk)
+    assert bench.disk(kim, "home")["wake_at"] is None
+    bench.engine.backends["mem"].storage.keep_volumes = dt.timedelta()
+
+    def die(volume):
+        raise SimulatedCrash("delete-volume:before")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.engine.backends["mem"].storage, "delete_volume", die)
+        with pytest.raises(SimulatedCrash):
+            bench.disk_work(disk)
+    bench.sql("UPDATE disk SET lease_until = gpudev_now() - interval '1 s' WHERE lease_until IS NOT NULL")
+    while bench.processor.sweep():
+        pass
+    assert bench.memory.volumes == {}
 
 
 def test_a_place_that_cannot_answer_is_no_failure_of_the_attempt(bench, kim):

@@ -133,8 +133,9 @@ WHERE id = %(id)s AND state NOT IN ('deleting', 'deleted')
 UPDATE snapshot SET state = %(state)s WHERE id = %(id)s
 
 -- name: lease_disk_row
--- Become the one who works on a disk.
-UPDATE disk SET lease_holder = %(holder)s, lease_epoch = lease_epoch + 1, lease_until = gpudev_now() + %(ttl)s
+-- Become the one who works on a disk. It is awake from now on, so that somebody takes it up should its worker die.
+UPDATE disk SET lease_holder = %(holder)s, lease_epoch = lease_epoch + 1, lease_until = gpudev_now() + %(ttl)s,
+    wake_at = COALESCE(wake_at, gpudev_now())
 WHERE id = %(id)s AND (lease_until IS NULL OR lease_until < gpudev_now()) RETURNING lease_epoch
 
 -- name: rest_disk

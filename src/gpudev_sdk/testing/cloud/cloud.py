@@ -124,6 +124,11 @@ class SimulatedCloud(Sky):
         self.progress()
         self.machines.die(server_id, reason)
 
+    def slip(self, server_id: ServerId) -> bool:
+        """Let a launch that was told off by a tombstone take effect late all the same; return False where it could not."""
+        self.progress()
+        return self.machines.slip(server_id)
+
     def evict(self, server_id: ServerId) -> None:
         """Let a server be ended by its node."""
         self.progress()

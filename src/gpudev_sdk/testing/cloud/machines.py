@@ -33,7 +33,7 @@ class Machines:
         self.mounts: list[MountSeen] = []
         self.double_attachments: list[DoubleAttachment] = []
         self.overbookings: list[Overbooking] = []
-        self._launched: set[Key] = set()
+        self._launched: dict[Key, ServerSpec] = {}
         self._rebooted: set[Key] = set()
         shelf.on_detached = self._attach_waiting
 
@@ -45,18 +45,47 @@ class Machines:
             return
         node = self._room(install_id, spec)
         self._check_zone(install_id, spec, node)
-        self._launched.add(key)
+        self._launched[key] = attrs.evolve(spec, files={}, env={})
         self._rebooted.discard(key)
+        self._begin(key, now, dict(spec.files))
+
+    def slip(self, server_id: ServerId) -> bool:
+        """Let a launch of an attempt that is gone take effect once more, past its tombstone; return whether it could.
+
+        What comes up has a throw-away home: its disk may be another's by now.
+        """
+        now = self._sky.clock.now
+        for key, spec in self._launched.items():
+            if key[1] != server_id or self.servers.find(key) is not None or not self._is_free(spec):
+                continue
+            self._launched[key] = attrs.evolve(spec, mount=None)
+            self._begin(key, now, {}, slipped=True)
+            return True
+        return False
+
+    def _begin(self, key: Key, now: dt.datetime, files: dict[str, bytes], *, slipped: bool = False) -> None:
         server = CloudServer(
-            server_id=spec.server_id,
-            install_id=install_id,
-            spec=attrs.evolve(spec, files={}, env={}),
+            server_id=key[1],
+            install_id=key[0],
+            spec=self._launched[key],
             since=now,
-            files=dict(spec.files),
+            files=files,
             reason="starting",
+            slipped=slipped,
         )
         self.servers.put(key, server, now)
         self._attach(key, now)
+
+    def _is_free(self, spec: ServerSpec) -> bool:
+        node = self.nodes.get(spec.node)
+        if node is None or node.lost or any(index >= node.slots.get(spec.gpu_type, 0) for index in spec.slots):
+            return False
+        return not any(
+            server.node == spec.node
+            and server.spec.gpu_type == spec.gpu_type
+            and set(server.spec.slots) & set(spec.slots)
+            for server in self.servers.all()
+        )
 
     def terminate(self, install_id: uuid.UUID, server_id: ServerId) -> None:
         """Leave a tombstone, and let the server go after a while."""
@@ -110,7 +139,7 @@ class Machines:
             server = self.servers.find(key)
             if server is not None and server.holds and not server.stopping:
                 self._rebooted.add(key)
-                self._launched.discard(key)
+                self._launched.pop(key, None)
             self.servers.drop(key, now)
             self._shelf.detach(key, now)
 
@@ -132,18 +161,24 @@ class Machines:
             if server.node != node.name or server.spec.gpu_type != spec.gpu_type or not server.holds:
                 continue
             if set(server.spec.slots) & set(spec.slots):
-                self.overbookings.append(
-                    Overbooking(
-                        node=node.name, gpu_type=spec.gpu_type, slots=spec.slots, server_id=spec.server_id,
-                        holder=server.server_id, at=self._sky.clock.now,
-                    )
-                )  # fmt: skip
+                self._note_overbooking(spec, server)
                 raise NoCapacity(f"{server.server_id} has these slots of {node.name}")
         if not spec.slots or any(index >= node.slots.get(spec.gpu_type, 0) for index in spec.slots):
             raise NoCapacity(f"{node.name} has no such {spec.gpu_type}")
         if self._sky.chance("no_capacity", self._sky.weather.no_capacity):
             raise NoCapacity(f"insufficient capacity on {node.name}")
         return node
+
+    def _note_overbooking(self, spec: ServerSpec, holder: CloudServer) -> None:
+        if holder.slipped:
+            # Nobody can know of it yet.
+            return
+        self.overbookings.append(
+            Overbooking(
+                node=spec.node, gpu_type=spec.gpu_type, slots=spec.slots, server_id=spec.server_id,
+                holder=holder.server_id, at=self._sky.clock.now,
+            )
+        )  # fmt: skip
 
     def _check_zone(self, install_id: uuid.UUID, spec: ServerSpec, node: CloudNode) -> None:
         if spec.mount is None:

@@ -50,6 +50,8 @@ class CloudServer:
     stopping: bool = False
     #: Its node is lost, and the cloud does not know yet.
     unreachable: bool = False
+    #: It came up past its tombstone.
+    slipped: bool = False
 
     @property
     def node(self) -> str:
