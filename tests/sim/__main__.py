@@ -27,6 +27,8 @@ from tests.sim.simulation import Simulation, Violated
 #: Reservations that each seed asks for.
 LIFECYCLES = 52
 ENOUGH = 50
+#: Seeds that share a PostgreSQL.
+CHUNK = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -134,7 +136,7 @@ def main() -> int:
         return 0 if report(live([asked.seed], asked.lifecycles), whole=False) else 1
     first, _, last = asked.seeds.partition("-")
     seeds = list(range(int(first), int(last or first) + 1))
-    chunks = [seeds[start : start + 10] for start in range(0, len(seeds), 10)]
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     with concurrent.futures.ProcessPoolExecutor(asked.jobs) as pool:
         found = pool.map(live, chunks, [asked.lifecycles] * len(chunks))
         outcomes = [outcome for chunk in found for outcome in chunk]

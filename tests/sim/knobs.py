@@ -62,7 +62,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         max_wait=rng.choice((60 * MINUTE, 48 * 60 * MINUTE)),
         undelete=rng.choice((4 * MINUTE, 20 * MINUTE)),
         stopping_overdue=rng.choice((MINUTE, 15 * MINUTE)),
-        keep_snapshots=rng.randint(1, 3),
+        keep_snapshots=rng.choice((1, 1, 2, 3)),
         max_reservations_per_user=rng.choice((8, 20)),
         max_gpus_per_user=rng.choice((None, 16, 32)),
     )
@@ -74,7 +74,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         limits=limits,
         weather=_weather(rng),
         snapshots_off="snapshots are off here" if rng.random() < 0.1 else "",
-        keep_volumes=rng.choice((None, 20 * SECOND, 90 * SECOND)),
+        keep_volumes=rng.choice((None, 20 * SECOND, 20 * SECOND, 90 * SECOND)),
         active_look=rng.choice((10 * SECOND, MINUTE, MINUTE, MINUTE)),
         count=rng.choice((10.0, 20.0, 25.0)),
         pace=rng.choice((6.0, 12.0, 20.0)),
