@@ -56,7 +56,7 @@ TAKEN = {
     "write-claim": 250, "record-claim": 250, "serve": 600, "plan": 800, "record-rest": 1200, "read-message": 1400,
     "record-lease": 1400,
 }  # fmt: skip
-#: How often each mode of a step is tried in a seed, about: everywhere, where the seed looks closely, and how likely it is at most.
+#: How often each mode of a step is tried in a seed, about: everywhere, and where it looks closely; how likely it is at most.
 WIDELY, CLOSELY, SURE = 0.5, 12.0, 0.6
 #: Cells that a seed looks at closely, and how far apart they are, so that no step has all modes at once.
 FOCUS, STRIDE = 24, 10
