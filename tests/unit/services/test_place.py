@@ -75,6 +75,17 @@ def test_a_folder_is_not_moved_under_its_boxes(first, box):
         refuse_copied(moved)
 
 
+def test_what_cannot_be_looked_at_is_not_taken_for_gone(first, monkeypatch):
+    copy = DataFolder(pathlib.Path(shutil.copytree(first.root, first.root.with_name("copy"))))
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "samefile", lambda path, other: forbidden(path))
+    with pytest.raises(StoreError, match="cannot be told whether that is still there: Permission denied"):
+        refuse_copied(copy)
+
+
 def test_a_note_that_cannot_be_read_is_no_answer(first):
     (first.root / PLACE).write_bytes(b"{}")
     with pytest.raises(StoreError, match="is damaged"):

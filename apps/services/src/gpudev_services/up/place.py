@@ -33,7 +33,7 @@ def refuse_copied(folder: DataFolder) -> None:
     if before != here and _is_there(before, here):
         raise StoreError(
             f"{here} is a copy of {before}, which is still there",
-            hint=f"Use that one. To go on here, run `gpudev down --data {before}`, cancel its boxes first, and take it away.",
+            hint=f"Use that one. To go on here: cancel its boxes, run `gpudev down --data {before}`, and take {before} away.",
         )
     if before != here and (process := process_below(before)) is not None:
         raise StoreError(
@@ -53,7 +53,13 @@ def _read(note: pathlib.Path) -> pathlib.Path:
 
 def _is_there(before: pathlib.Path, here: pathlib.Path) -> bool:
     """Say whether the first one is there; the same folder under two names is no copy."""
-    return (before / CONTROL_PLANE).exists() and not before.samefile(here)
+    try:
+        return (before / CONTROL_PLANE).exists() and not before.samefile(here)
+    except OSError as error:
+        raise StoreError(
+            f"{here} comes from {before}, and it cannot be told whether that is still there: {error.strerror}",
+            hint="Start gpudev as who may look there.",
+        ) from error
 
 
 def process_below(root: pathlib.Path) -> str | None:
