@@ -198,10 +198,11 @@ class DiskWork:
 
 
 def _is_as_seen(conn: Conn, world: DiskWorld) -> bool:
-    """Lock the disk, and say whether nobody wished anything of it or took it since it was looked at; else look again."""
+    """Lock the disk, and say whether nobody worked on it, took it or wished anything of it since the look; else look again."""
     conn.execute(disks.Q["lock_disk"], {"id": world.disk["id"]})
     now = conn.execute(disks.Q["disk_as_locked"], {"id": world.disk["id"]}).fetchone()
-    return now is not None and now["generation"] == world.disk["generation"] and now["held"] == world.held
+    seen = (world.disk["generation"], world.disk["lease_epoch"], world.held)
+    return now is not None and (now["generation"], now["lease_epoch"], now["held"]) == seen
 
 
 def _ref(snapshot: Row) -> SnapshotRef:

@@ -116,3 +116,13 @@ def test_who_waited_for_a_disk_and_gave_up_does_not_let_it_go(bench, kim):
     bench.work(waiting)
     assert bench.row(waiting).state is State.ENDED
     assert bench.sql("SELECT reservation_id FROM disk_lease WHERE released_at IS NULL") == [{"reservation_id": holder}]
+
+
+def test_a_disk_that_is_had_back_is_looked_at_once_more(bench, kim, live):
+    live()
+    disk_edits.snapshot(bench.engine, kim, "home")
+    disk_edits.delete(bench.engine, kim, "home")
+    disk_edits.undelete(bench.engine, kim, "home")
+    while bench.processor.sweep():
+        pass
+    assert "intended" not in {row["state"] for row in bench.sql("SELECT state FROM snapshot")}

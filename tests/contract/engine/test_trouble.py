@@ -97,6 +97,23 @@ def test_a_disk_at_rest_whose_worker_dies_is_taken_up_by_another(bench, kim, mon
     assert bench.memory.volumes == {}
 
 
+def test_a_worker_that_was_paused_past_its_lease_marks_nothing_of_a_disk(bench, kim, monkeypatch):
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    bench.cancel(kim, made)
+    bench.work(made)
+    bench.engine.backends["mem"].storage.keep_volumes = dt.timedelta()
+    decide, disk = disk_work.decide_disk, bench.disk(kim, "home")["id"]
+
+    def overtaken(world, limits):
+        bench.sql("UPDATE disk SET lease_epoch = lease_epoch + 1")
+        return decide(world, limits)
+
+    monkeypatch.setattr(disk_work, "decide_disk", overtaken)
+    bench.disk_work(disk)
+    assert bench.sql("SELECT state FROM volume") == [{"state": "ready"}]
+
+
 def test_a_place_that_cannot_answer_is_no_failure_of_the_attempt(bench, kim):
     bench.memory.launch_errors.append(TryLater("the place is busy"))
     made = bench.submit(kim)

@@ -37,7 +37,7 @@ WHERE id = %(id)s AND deleted_at IS NULL
 
 -- name: undelete_disk
 -- Have a disk back.
-UPDATE disk SET deleted_at = NULL, purge_at = NULL, wake_at = NULL, generation = generation + 1
+UPDATE disk SET deleted_at = NULL, purge_at = NULL, wake_at = gpudev_now(), generation = generation + 1
 WHERE id = %(id)s AND deleted_at IS NOT NULL AND purged_at IS NULL AND purge_at > gpudev_now()
 
 -- name: place_disk
@@ -153,7 +153,7 @@ SELECT id FROM disk WHERE id = %(id)s FOR UPDATE
 
 -- name: disk_as_locked
 -- What a lock was waited for to see.
-SELECT generation, EXISTS (SELECT FROM disk_lease l WHERE l.disk_id = d.id AND l.released_at IS NULL) AS held
+SELECT generation, lease_epoch, EXISTS (SELECT FROM disk_lease l WHERE l.disk_id = d.id AND l.released_at IS NULL) AS held
 FROM disk d WHERE id = %(id)s
 
 -- name: attend_disk
