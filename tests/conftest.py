@@ -16,9 +16,12 @@ pytest_plugins = [f"tests.{path.stem}" for path in sorted(_HERE.glob("fix_*.py")
 for _name in [name for name in os.environ if name.startswith("GPUDEV_")]:
     del os.environ[_name]
 
-# A shell that starts the tests in the background has Ctrl-C ignored, which programs started here would inherit.
+# A shell that starts the tests in the background has Ctrl-C ignored, and nohup the end of a terminal, which programs started here
+# would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_configure(config):
