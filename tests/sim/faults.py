@@ -56,6 +56,8 @@ TAKEN = {
     "write-claim": 250, "record-claim": 250, "serve": 600, "plan": 800, "record-rest": 1200, "read-message": 1400,
     "record-lease": 1400,
 }  # fmt: skip
+#: As often, about, as points inside a transaction are passed, at which a process may only die, and steps of ELSEWHERE.
+UNCOUNTED = 50
 #: How often each mode of a step is tried in a seed, about: everywhere, and where it looks closely; how likely it is at most.
 WIDELY, CLOSELY, SURE = 0.5, 12.0, 0.6
 #: Cells that a seed looks at closely, and how far apart they are, so that no step has all modes at once.
@@ -93,7 +95,7 @@ class Faults:
 
     def _likely(self, step: str, mode: str) -> float:
         wished = CLOSELY if (step, mode) in self.focus else self.rate * WIDELY
-        return min(SURE, wished / TAKEN[step]) if step in TAKEN else 0.0
+        return min(SURE, wished / TAKEN.get(step, UNCOUNTED))
 
     def note(self, step: str, mode: str) -> None:
         """Count one that was really done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -41,8 +42,13 @@ def box():
         process.communicate()
 
 
+def noted(folder):
+    return json.loads((folder.root / PLACE).read_bytes())["path"]
+
+
 def test_a_folder_starts_again_where_it_is(first):
     refuse_copied(first)
+    assert noted(first) == str(first.root)
 
 
 def test_a_copy_of_a_folder_that_is_there_does_not_start(first):
@@ -66,6 +72,11 @@ def test_a_folder_under_another_name_is_no_copy(first, tmp_path):
     other = tmp_path / "other"
     other.symlink_to(first.root)
     refuse_copied(DataFolder(other))
+    assert noted(first) == str(first.root)
+    # As a folder that is mounted in two places knows itself by the other one.
+    (first.root / PLACE).write_text(json.dumps({"path": str(other)}), encoding="utf-8")
+    refuse_copied(first)
+    assert noted(first) == str(first.root)
 
 
 def test_a_folder_is_not_moved_under_its_boxes(first, box):
