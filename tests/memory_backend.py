@@ -147,6 +147,8 @@ class MemoryStorage(Storage):
         return Mount(volume_id=volume.volume_id, disk_id=volume.disk_id, kind=MountKind.CSI, source="x")
 
     def create_snapshot(self, spec):
+        if spec.volume.volume_id not in self.memory.volumes:
+            raise Unworkable("there is no such volume")
         self.memory.log.append("snapshot")
         self.memory.snapshots.setdefault(spec.snapshot_id, self.memory.snapshot_state)
         return f"snap-{spec.snapshot_id}"

@@ -69,8 +69,12 @@ def snapshot(engine: Engine, user: User, name: str) -> uuid.UUID:
         conn.execute(disks.Q["lock_disk"], {"id": get(conn, user, name)["id"]})
         disk = get(conn, user, name)
         _idle(conn, disk, "snapshot")
-        if disk["volume_id"] is None:
-            raise Conflict(f"the disk {name!r} was never used", hint="Reserve with it first.")
+        volume = next((v for v in disks.volumes_of(conn, disk["id"]) if v["id"] == disk["volume_id"]), None)
+        if volume is None or volume["state"] != "ready":
+            raise Conflict(
+                f"the disk {name!r} has no volume now: nothing was written since its newest snapshot, if it was ever used",
+                hint=f"See what there is: gpudev disk snapshots {name}.",
+            )
         open_ones = [s for s in disks.snapshots_of(conn, disk["id"]) if s["state"] in ("intended", "pending")]
         if open_ones:
             return uuid.UUID(str(open_ones[0]["id"]))

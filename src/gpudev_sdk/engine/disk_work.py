@@ -25,7 +25,7 @@ from gpudev_sdk.engine.disk_decide import (
     decide_disk,
 )
 from gpudev_sdk.engine.look import volume_ref
-from gpudev_sdk.errors import SnapshotsOff, TryLater
+from gpudev_sdk.errors import NotFound, TryLater, Unworkable
 from gpudev_sdk.store import disks
 from gpudev_sdk.store.rows import Conn, Row
 
@@ -125,9 +125,10 @@ class DiskWork:
         try:
             with fault.step("asked-snapshot"):
                 handle = self._storage(row).storage.create_snapshot(spec)
-        except SnapshotsOff as off:
+        except (Unworkable, NotFound) as error:
+            # It will not come, and must not keep the disk from all else.
             with self.engine.store.transaction("record-no-asked-snapshot") as conn:
-                disks.note_snapshot(conn, row["id"], "error", trouble=off.message)
+                disks.note_snapshot(conn, row["id"], "error", trouble=error.message)
             return None
         with self.engine.store.transaction("record-asked-snapshot") as conn:
             disks.note_snapshot(conn, row["id"], "pending", handle=handle)
@@ -169,10 +170,11 @@ class DiskWork:
         """See with our own eyes that the snapshot which has a volume's content is still there; note one that is not."""
         snapshot = next(found for found in world.snapshots if found["id"] == snapshot_id)
         seen = self._see(snapshot)
-        if seen.presence == "unknown":
-            raise TryLater(f"cannot tell whether the snapshot {snapshot_id} is there")
         if seen.presence == "present" and seen.state is SnapshotState.COMPLETED:
             return True
+        if seen.presence != "absent":
+            # It was complete once: a view that shows it on its way is an old one, and nobody deleted it.
+            raise TryLater(f"the snapshot {snapshot_id} is not seen complete now", delay=5.0)
         with self.engine.store.transaction("record-snapshot-lost") as conn:
             disks.note_snapshot(conn, snapshot_id, "error", trouble="somebody else deleted it")
             why = f"its snapshot {snapshot_id} was deleted by somebody else; the volume is kept"

@@ -9,7 +9,7 @@ import pytest
 from gpudev_sdk.domain.disk import SnapshotState
 from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.engine import disk_edits
-from gpudev_sdk.errors import NoCapacity
+from gpudev_sdk.errors import Conflict, NoCapacity
 from gpudev_sdk.store import disks
 
 
@@ -126,3 +126,29 @@ def test_a_disk_that_is_had_back_is_looked_at_once_more(bench, kim, live):
     while bench.processor.sweep():
         pass
     assert "intended" not in {row["state"] for row in bench.sql("SELECT state FROM snapshot")}
+
+
+def test_a_disk_whose_volume_was_never_made_gives_no_snapshot(bench, kim, live, put_away):
+    live()
+    put_away()
+    bench.memory.snapshots.clear()
+    failed = bench.submit(kim, disk="home")
+    bench.work(failed)
+    assert bench.row(failed).state is State.ENDED
+    with pytest.raises(Conflict, match="no volume now"):
+        disk_edits.snapshot(bench.engine, kim, "home")
+    assert bench.sql("SELECT count(*) AS n FROM snapshot WHERE reason = 'asked'") == [{"n": 0}]
+
+
+def test_a_snapshot_that_can_never_be_taken_keeps_the_disk_from_nothing_else(bench, kim, live):
+    row = live()
+    disk_edits.snapshot(bench.engine, kim, "home")
+    del bench.memory.volumes[row.volume_id]
+    bench.disk_work(row.disk_id)
+    assert bench.sql("SELECT state, trouble FROM snapshot WHERE reason = 'asked'") == [
+        {"state": "error", "trouble": "there is no such volume"}
+    ]
+    disk_edits.delete(bench.engine, kim, "home")
+    bench.sql("UPDATE disk SET purge_at = gpudev_now()")
+    bench.disk_work(row.disk_id)
+    assert bench.sql("SELECT purged_at IS NOT NULL AS purged FROM disk") == [{"purged": True}]

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from gpudev_sdk.domain.disk import SnapshotState
 from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.errors import TryLater
 
@@ -69,3 +70,17 @@ def test_the_disk_of_a_lost_snapshot_still_mounts_its_volume(bench, kim, idle):
     bench.work(again)
     assert bench.row(again).state is State.ACTIVE
     assert bench.row(again).volume_id == idle["volume_id"]
+
+
+@pytest.mark.parametrize("stale", [SnapshotState.PENDING, SnapshotState.ERROR])
+def test_a_snapshot_that_an_old_view_shows_on_its_way_is_not_taken_for_deleted(bench, idle, stale):
+    taken = next(iter(bench.memory.snapshots))
+    bench.memory.snapshots[taken] = stale
+    bench.disk_work(idle["id"])
+    assert list(bench.memory.volumes) == [idle["volume_id"]]
+    assert bench.sql("SELECT state FROM snapshot") == [{"state": "completed"}]
+    assert bench.sql("SELECT needs_attention FROM disk") == [{"needs_attention": None}]
+
+    bench.memory.snapshots[taken] = SnapshotState.COMPLETED
+    bench.disk_work(idle["id"])
+    assert bench.memory.volumes == {}
