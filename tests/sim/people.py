@@ -75,7 +75,7 @@ class Person:
         if self.left > 0 and self.sim.rng.random() < 0.6:
             return self._reserve()
         kinds = (self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make)
-        return self.sim.rng.choices(kinds, weights=(2, 2, 4, 5, 2, 1, 1))[0]()
+        return self.sim.rng.choices(kinds, weights=(2, 2, 12, 7, 3, 1, 1))[0]()
 
     def _reserve(self) -> Wish:
         rng = self.sim.rng
@@ -104,9 +104,9 @@ class Person:
     def _one_of_mine(self) -> str:
         return str(self.sim.rng.choice(self.made[-6:])) if self.made else "nothing"
 
-    def _disk(self, *, deleted: bool = False) -> str:
+    def _disk(self, *, deleted: bool = False, filled: bool = False) -> str:
         """Choose a disk of mine that something can be done with, if there is one, and any name otherwise."""
-        mine = self.sim.idle_disks(self.user, deleted=deleted)
+        mine = self.sim.idle_disks(self.user, deleted=deleted, filled=filled)
         return self.sim.rng.choice(mine) if mine and self.sim.rng.random() < 0.8 else self.sim.rng.choice(DISKS)
 
     def _cancel(self) -> Wish:
@@ -132,7 +132,7 @@ class Person:
         return Wish(lambda: disk_edits.undelete(self.sim.front, self.user, name))
 
     def _snapshot(self) -> Wish:
-        name = self._disk()
+        name = self._disk(filled=True)
         return Wish(lambda: disk_edits.snapshot(self.sim.front, self.user, name))
 
     def _restore(self) -> Wish:

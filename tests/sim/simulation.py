@@ -351,14 +351,14 @@ class Simulation:
     def _note(self, actor: Actor, what: str) -> None:
         self.trace.append(f"{self.clock.monotonic():.3f} {actor.name} {what}")
 
-    def idle_disks(self, user: User, *, deleted: bool) -> list[str]:
-        """Return a person's disks that were used and that nobody uses now, or those that can be had back."""
+    def idle_disks(self, user: User, *, deleted: bool, filled: bool) -> list[str]:
+        """Return a person's disks that were used and that nobody uses now (those with a volume), or that can be had back."""
         with self.front_store.transaction() as conn:
             found = conn.execute(
                 disks.Q["list_disks"], {"owner_id": user.id, "deleted": deleted, "name": None}
             ).fetchall()
         return [row["name"] for row in found if (row["deleted_at"] is not None) == deleted and row["holder"] is None
-                and (deleted or row["backend"] is not None)]  # fmt: skip
+                and (deleted or row["backend"] is not None) and (not filled or row["volume_id"] is not None)]  # fmt: skip
 
     def good_snapshots(self, user: User, name: str) -> list[tuple[uuid.UUID, uuid.UUID]]:
         """Return (disk, snapshot) of what a person could restore."""

@@ -61,7 +61,7 @@ class Fate:
             ("snapshot lost", 1, self._lose_snapshot),
             ("weather turned", 2, self._turn),
             ("asleep", 1, self._sleep),
-            ("late start", 4, self._slip),
+            ("late start", 8, self._slip),
         )
 
     def live(self) -> None:
