@@ -72,10 +72,11 @@ class Person:
             wish.answered = True
 
     def _want(self) -> Wish:
-        if self.left > 0 and self.sim.rng.random() < 0.6:
+        if self.left > 0 and self.sim.rng.random() < (0.3 if self.sim.knobs.snapshots_first else 0.6):
             return self._reserve()
         kinds = (self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make)
-        return self.sim.rng.choices(kinds, weights=(2, 2, 12, 7, 3, 1, 1))[0]()
+        weights = (2, 1, 60, 12, 2, 2, 1) if self.sim.knobs.snapshots_first else (2, 2, 12, 7, 3, 1, 1)
+        return self.sim.rng.choices(kinds, weights=weights)[0]()
 
     def _reserve(self) -> Wish:
         rng = self.sim.rng
