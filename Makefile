@@ -36,8 +36,8 @@ test: setup ## everything that pip can run: unit, contract, journeys
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q -n 4 --dist loadfile
 
-sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-239)
-	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-239))
+sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259)
+	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))
 
 planted: setup ## put known bugs back one by one, and see each caught (ONLY=text for some, ROTATE=6 for others with each commit)
 	@$(BIN)/python tests/planted/plant.py $(if $(ONLY),--only "$(ONLY)") $(if $(ROTATE),--rotate $(ROTATE))

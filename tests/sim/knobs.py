@@ -14,8 +14,6 @@ from tests.sim.faults import PAUSE, focus_of
 __all__ = ["PAUSE", "Knobs", "draw"]
 MINUTE = dt.timedelta(minutes=1)
 SECOND = dt.timedelta(seconds=1)
-
-
 #: In seeds from here on people think of little but snapshots: what one that was asked for goes through is seldom otherwise.
 SNAPSHOTS_FROM = 2000
 
@@ -33,12 +31,14 @@ class Knobs:
     #: Why there are no snapshots, where there are none.
     snapshots_off: str
     keep_volumes: dt.timedelta | None
-    snapshots_first: bool
     #: How often an active box is looked at when nothing is due, and the served time is counted.
     active_look: dt.timedelta
     count: float
     #: Seconds between a person's wishes, on average.
     pace: float
+    #: How often a person who has reservations left to make wants one, and how they choose else: see `people.Person`.
+    reserving: float = 0.6
+    wishes: tuple[int, ...] = (2, 2, 12, 7, 3, 1, 1)
     rate: float
     focus: frozenset[tuple[str, str]]
     switching: float
@@ -80,7 +80,6 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         weather=_weather(rng),
         snapshots_off="snapshots are off here" if rng.random() < 0.15 else "",
         keep_volumes=rng.choice((None, 20 * SECOND, 90 * SECOND, 90 * SECOND)),
-        snapshots_first=seed >= SNAPSHOTS_FROM,
         active_look=rng.choice((10 * SECOND, MINUTE, MINUTE, MINUTE)),
         count=rng.choice((10.0, 20.0, 25.0)),
         pace=rng.choice((6.0, 12.0, 20.0)),
@@ -91,7 +90,9 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         deaf=rng.choice((0.05, 0.3)),
         fate=rng.choice((60.0, 180.0, 600.0)),
     )
-    return attrs.evolve(knobs, keep_volumes=None, pace=6.0) if knobs.snapshots_first else knobs
+    if seed < SNAPSHOTS_FROM:
+        return knobs
+    return attrs.evolve(knobs, keep_volumes=None, pace=6.0, reserving=0.3, wishes=(2, 1, 60, 12, 2, 2, 1))
 
 
 def _weather(rng: random.Random) -> Weather:

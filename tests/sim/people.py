@@ -72,11 +72,10 @@ class Person:
             wish.answered = True
 
     def _want(self) -> Wish:
-        if self.left > 0 and self.sim.rng.random() < (0.3 if self.sim.knobs.snapshots_first else 0.6):
+        if self.left > 0 and self.sim.rng.random() < self.sim.knobs.reserving:
             return self._reserve()
         kinds = (self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make)
-        weights = (2, 1, 60, 12, 2, 2, 1) if self.sim.knobs.snapshots_first else (2, 2, 12, 7, 3, 1, 1)
-        return self.sim.rng.choices(kinds, weights=weights)[0]()
+        return self.sim.rng.choices(kinds, weights=self.sim.knobs.wishes)[0]()
 
     def _reserve(self) -> Wish:
         rng = self.sim.rng

@@ -69,7 +69,7 @@ def snapshot(engine: Engine, user: User, name: str) -> uuid.UUID:
         conn.execute(disks.Q["lock_disk"], {"id": get(conn, user, name)["id"]})
         disk = get(conn, user, name)
         _idle(conn, disk, "snapshot")
-        volume = next((v for v in disks.volumes_of(conn, disk["id"]) if v["id"] == disk["volume_id"]), None)
+        volume = disks.find_volume(conn, disk["volume_id"])
         if volume is None or volume["state"] != "ready":
             raise Conflict(
                 f"the disk {name!r} has no volume now: nothing was written since its newest snapshot, if it was ever used",
