@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import attrs
 
 GIB = 1024**3
+#: Words of a product name that say who made it, how it is mounted or how much memory it has.
+_NOISE = re.compile(
+    r"(nvidia|geforce|tesla|quadro|graphics|device|generation|gpu|sxm\d*|pcie?|nvl\d*|hbm\d*e?|\d+gb|corporation)\Z"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -79,3 +84,9 @@ class Instance:
     type: str
     zone: str
     state: str
+
+
+def type_name(product: str) -> str:
+    """Make a GPU type's name from a product name: `NVIDIA H100 80GB HBM3` is `h100`."""
+    words = [word for word in re.split(r"[^a-z0-9]+", product.lower()) if word and not _NOISE.match(word)]
+    return "-".join(words)[:60].strip("-") or "gpu"

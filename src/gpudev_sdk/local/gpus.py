@@ -5,18 +5,13 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import pwd
-import re
 from collections.abc import Callable, Iterator
 
 import attrs
 import pynvml
 
+from gpudev_sdk.domain.gpu import type_name
 from gpudev_sdk.errors import TryLater
-
-#: Words of a product name that say who made it, how it is mounted or how much memory it has.
-_NOISE = re.compile(
-    r"(nvidia|geforce|tesla|quadro|graphics|device|generation|gpu|sxm\d*|pcie?|nvl\d*|hbm\d*e?|\d+gb|corporation)\Z"
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -39,12 +34,6 @@ class Gpu:
     def type_name(self) -> str:
         """What people ask for: `h100`, `rtx-4090`."""
         return type_name(self.product)
-
-
-def type_name(product: str) -> str:
-    """Make a GPU type's name from a product name: `NVIDIA H100 80GB HBM3` is `h100`."""
-    words = [word for word in re.split(r"[^a-z0-9]+", product.lower()) if word and not _NOISE.match(word)]
-    return "-".join(words)[:60].strip("-") or "gpu"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,58 @@
+"""Reaches a cluster: by the service account of the pod we run in, or by a kubeconfig and one of its contexts."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from gpudev_sdk.errors import TryLater
+from gpudev_sdk.kube.api import Api
+
+if TYPE_CHECKING:
+    from kubernetes.client.api_client import ApiClient
+
+#: Connections kept open: watches take one each, processors share the others.
+_CONNECTIONS = 32
+_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+def connect(kubeconfig: str, context: str, namespace: str) -> Api:
+    """Return the API of the cluster that settings name; without any, of the one we run in, or of ~/.kube/config.
+
+    Nothing is dialled yet. Raises TryLater when there is no such file or context, with what to do.
+    """
+    from kubernetes.config.config_exception import ConfigException
+
+    try:
+        client = _inside() if not kubeconfig and not context and _ACCOUNT.exists() else _by_file(kubeconfig, context)
+    except (ConfigException, OSError, ValueError) as error:
+        hint = "Set `kubeconfig` and `context` of the backend to what `kubectl config get-contexts` shows."
+        raise TryLater(f"no way to the cluster: {error}", delay=30.0, hint=hint) from error
+    return Api(client, namespace)
+
+
+def _inside() -> ApiClient:
+    from kubernetes.client.api_client import ApiClient
+    from kubernetes.client.configuration import Configuration
+    from kubernetes.config.incluster_config import load_incluster_config
+
+    configuration = Configuration()
+    load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    configuration.connection_pool_maxsize = _CONNECTIONS
+    return ApiClient(configuration)
+
+
+def _by_file(kubeconfig: str, context: str) -> ApiClient:
+    from kubernetes.client.api_client import ApiClient
+    from kubernetes.client.configuration import Configuration
+    from kubernetes.config.kube_config import load_kube_config
+
+    configuration = Configuration()
+    load_kube_config(  # type: ignore[no-untyped-call]
+        config_file=kubeconfig or None,
+        context=context or None,
+        client_configuration=configuration,
+        persist_config=False,
+    )
+    configuration.connection_pool_maxsize = _CONNECTIONS
+    return ApiClient(configuration)

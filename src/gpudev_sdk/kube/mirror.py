@@ -1,0 +1,154 @@
+"""A copy of some objects of a cluster, kept by list and watch: a watch is a hint, a list is the truth.
+
+The copy says how old it may be. Whoever needs to be sure that something is *not* there asks the API server itself.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from gpudev_sdk import clock
+from gpudev_sdk.errors import ProviderError
+from gpudev_sdk.kube.api import Api, Event
+from gpudev_sdk.kube.errors import TooOld
+from gpudev_sdk.kube.kinds import Json, Kind
+
+#: A watch is begun anew this often, which also shows that the API server is there.
+WATCH = 15
+#: After this long without any sign of the API server, the copy is not believed.
+FRESH = 30.0
+#: All is listed again this often, whatever the watch said.
+RELIST = 300.0
+_PAUSE = 1.0
+
+log = structlog.get_logger()
+
+
+def _as_it_is(item: Json) -> Json:
+    return item
+
+
+class Mirror:
+    """Objects of one kind that a selector names. Threads may share it; it starts to look with the first question."""
+
+    def __init__(self, api: Api, kind: Kind, selector: str = "", trim: Callable[[Json], Json] = _as_it_is) -> None:
+        self._api, self._kind, self._selector, self._trim = api, kind, selector, trim
+        self._lock = threading.Lock()
+        self._items: dict[tuple[str, str], Json] = {}
+        self._sign: float | None = None
+        self._trouble: ProviderError | None = None
+        self._listed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Begin to look, once."""
+        with self._lock:
+            if self._thread is None:
+                name = f"mirror-{self._kind.plural}"
+                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; a watch that is open ends with its time."""
+        self._ended.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Start, and wait until there was a first answer, good or bad; say whether the copy can be believed."""
+        self.start()
+        self._listed.wait(seconds)
+        return self.is_fresh
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the copy is at most half a minute behind."""
+        with self._lock:
+            return self._sign is not None and clock.monotonic() - self._sign < FRESH
+
+    @property
+    def trouble(self) -> ProviderError | None:
+        """Why the last look failed, or None."""
+        with self._lock:
+            return self._trouble
+
+    def find(self, name: str, namespace: str | None = None) -> Json | None:
+        """Return the copy of one object."""
+        with self._lock:
+            return self._items.get((self._api.namespace if namespace is None else namespace, name))
+
+    def all(self) -> list[Json]:
+        """Return the copies of all objects."""
+        with self._lock:
+            return list(self._items.values())
+
+    def put(self, item: Json) -> None:
+        """Take over what the API server answered to a change of ours, before the watch tells of it."""
+        with self._lock:
+            if self._sign is not None:
+                self._keep(item)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._follow(self._list())
+            except ProviderError as error:
+                self._note(error)
+                self._ended.wait(_PAUSE * (0.5 + random.random()))
+
+    def _list(self) -> str:
+        listing = self._api.list(self._kind, self._selector)
+        with self._lock:
+            self._items = {_key(item): self._trim(item) for item in listing.items}
+            self._sign, self._trouble = clock.monotonic(), None
+        self._listed.set()
+        return listing.version
+
+    def _follow(self, version: str) -> None:
+        listed = clock.monotonic()
+        while not self._ended.is_set() and clock.monotonic() - listed < RELIST:
+            try:
+                for event in self._api.watch(self._kind, self._selector, version, WATCH):
+                    version = event.item["metadata"]["resourceVersion"]
+                    self._take(event)
+            except TooOld:
+                return
+            with self._lock:
+                self._sign = clock.monotonic()
+
+    def _take(self, event: Event) -> None:
+        with self._lock:
+            self._sign, self._trouble = clock.monotonic(), None
+            if event.what == "DELETED":
+                self._items.pop(_key(event.item), None)
+            elif event.what != "BOOKMARK":
+                self._keep(event.item)
+
+    def _keep(self, item: Json) -> None:
+        """Keep the newer of two versions of one object."""
+        known = self._items.get(_key(item))
+        if known is None or _version(known) <= _version(item):
+            self._items[_key(item)] = self._trim(item)
+
+    def _note(self, error: ProviderError) -> None:
+        with self._lock:
+            known, self._trouble = self._trouble, error
+        if known is None or known.message != error.message:
+            log.warning("a cluster is not seen", kind=self._kind.plural, reason=error.message)
+        self._listed.set()
+
+
+def _key(item: Json) -> tuple[str, str]:
+    return item["metadata"].get("namespace") or "", item["metadata"]["name"]
+
+
+def _version(item: Json) -> int:
+    """Return a version for comparing: they are decimal numbers that grow (KEP-5504, in force since 1.35).
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+    """
+    text = item["metadata"].get("resourceVersion") or "0"
+    return int(text) if text.isdecimal() else 0

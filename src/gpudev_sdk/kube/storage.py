@@ -1,0 +1,199 @@
+"""Disks on Kubernetes: a volume is a PersistentVolumeClaim, a snapshot a VolumeSnapshot, of any driver that can snapshot.
+
+A claim carries our finalizer, so that whoever deletes it by hand, or its namespace, loses nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import uuid
+from typing import ClassVar
+
+from gpudev_sdk.domain.disk import (
+    Mount,
+    MountKind,
+    SnapshotRef,
+    SnapshotSighting,
+    SnapshotSpec,
+    VolumeRef,
+    VolumeSighting,
+    VolumeSpec,
+)
+from gpudev_sdk.errors import Conflict, ProviderError, TryLater, Unworkable
+from gpudev_sdk.kube import cluster, disks, names
+from gpudev_sdk.kube.api import Api
+from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
+from gpudev_sdk.kube.kinds import CLAIM, POD, SNAPSHOT, STORAGE_CLASS, Json, Kind
+from gpudev_sdk.kube.settings import KubeSettings
+from gpudev_sdk.providers import Context, Storage
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+class ClaimStorage(Storage):
+    """Claims of one namespace."""
+
+    Settings: ClassVar[type[KubeSettings]] = KubeSettings
+    #: A used disk is likely used again tomorrow; after that its snapshot is enough.
+    keep_volumes = dt.timedelta(days=1)
+
+    def __init__(self, settings: KubeSettings, context: Context) -> None:
+        self._settings = settings
+        self._install = context.install_id
+        self._opening = threading.Lock()
+        self._opened: Api | None = None
+        self._waits: bool | None = None
+
+    def connect(self) -> Api:
+        """Reach the cluster; nothing is dialled yet."""
+        return cluster.connect(self._settings.kubeconfig, self._settings.context, self._settings.namespace)
+
+    def create_volume(self, spec: VolumeSpec) -> str:
+        return self._make(CLAIM, disks.claim(spec, self._settings, self._install))
+
+    def create_volume_from_snapshot(self, spec: VolumeSpec, snapshot: SnapshotRef) -> str:
+        made = self._find(CLAIM, names.volume_name(self._install, spec.volume_id))
+        if made is not None:
+            return self._same_disk(made, spec.disk_id)
+        source = self._find(SNAPSHOT, names.snapshot_name(self._install, snapshot.snapshot_id))
+        if source is None:
+            raise Unworkable(f"the snapshot {snapshot.snapshot_id} is not there any more")
+        self._check(source, snapshot.disk_id, snapshot.handle)
+        if not (source.get("status") or {}).get("readyToUse"):
+            raise TryLater(f"the snapshot {snapshot.snapshot_id} is not complete yet")
+        return self._make(CLAIM, disks.claim(spec, self._settings, self._install, source))
+
+    def get_volume(self, volume: VolumeRef) -> VolumeSighting:
+        try:
+            found = self._find(CLAIM, names.volume_name(self._install, volume.volume_id))
+            if found is None:
+                return VolumeSighting(volume_id=volume.volume_id, presence="absent")
+            return disks.see_volume(found, self._pods(), waits_for_pod=self._waits_for_pod())
+        except ProviderError as error:
+            return VolumeSighting(volume_id=volume.volume_id, presence="unknown", reason=error.message)
+
+    def list_volumes(self) -> tuple[VolumeSighting, ...]:
+        claims = self._api.list(CLAIM, names.selector(self._install, "disk")).items
+        pods = self._pods() if claims else []
+        return tuple(disks.see_volume(each, pods, waits_for_pod=self._waits_for_pod()) for each in claims)
+
+    def delete_volume(self, volume: VolumeRef) -> None:
+        name = names.volume_name(self._install, volume.volume_id)
+        found = self._find(CLAIM, name)
+        if found is None:
+            return
+        self._check(found, volume.disk_id, volume.handle)
+        users = disks.users_of(name, self._pods())
+        if users:
+            raise Conflict(f"the volume is in use by {', '.join(users)}")
+        self._give_up(found)
+        self._api.delete(CLAIM, name, uid=found["metadata"]["uid"])
+
+    def mount(self, volume: VolumeRef) -> Mount:
+        name = names.volume_name(self._install, volume.volume_id)
+        found = self._find(CLAIM, name)
+        if found is None:
+            raise Unworkable(f"the disk's volume is gone: there is no claim {name}", hint="Restore it from a snapshot.")
+        self._check(found, volume.disk_id, volume.handle)
+        if "deletionTimestamp" in found["metadata"]:
+            hint = "Take a snapshot of the disk, and restore it; its data is kept until then."
+            raise Unworkable(f"the claim {name} was deleted by somebody else", hint=hint)
+        return Mount(volume_id=volume.volume_id, disk_id=volume.disk_id, kind=MountKind.CLAIM, source=name)
+
+    def create_snapshot(self, spec: SnapshotSpec) -> str:
+        made = self._find(SNAPSHOT, names.snapshot_name(self._install, spec.snapshot_id))
+        if made is not None:
+            return self._same_disk(made, spec.volume.disk_id)
+        volume = self._find(CLAIM, names.volume_name(self._install, spec.volume.volume_id))
+        if volume is None:
+            raise Unworkable(f"the volume {spec.volume.volume_id} is not there")
+        self._check(volume, spec.volume.disk_id, spec.volume.handle)
+        return self._make(SNAPSHOT, disks.snapshot(spec.snapshot_id, spec.volume, self._settings, self._install))
+
+    def get_snapshot(self, snapshot: SnapshotRef) -> SnapshotSighting:
+        try:
+            found = self._find(SNAPSHOT, names.snapshot_name(self._install, snapshot.snapshot_id))
+        except ProviderError as error:
+            return SnapshotSighting(snapshot_id=snapshot.snapshot_id, presence="unknown", reason=error.message)
+        if found is None:
+            return SnapshotSighting(snapshot_id=snapshot.snapshot_id, presence="absent")
+        return disks.see_snapshot(found)
+
+    def list_snapshots(self) -> tuple[SnapshotSighting, ...]:
+        return tuple(map(disks.see_snapshot, self._api.list(SNAPSHOT, names.selector(self._install, "snapshot")).items))
+
+    def delete_snapshot(self, snapshot: SnapshotRef) -> None:
+        name = names.snapshot_name(self._install, snapshot.snapshot_id)
+        found = self._find(SNAPSHOT, name)
+        if found is not None:
+            self._check(found, snapshot.disk_id, snapshot.handle)
+            self._api.delete(SNAPSHOT, name, uid=found["metadata"]["uid"])
+
+    @property
+    def _api(self) -> Api:
+        with self._opening:
+            if self._opened is None:
+                self._opened = self.connect()
+            return self._opened
+
+    def _find(self, kind: Kind, name: str) -> Json | None:
+        """Return an object of ours. One of that name which is not ours is none of our business."""
+        found = self._api.find(kind, name)
+        return found if found is not None and names.is_ours(found, self._install) else None
+
+    def _make(self, kind: Kind, body: Json) -> str:
+        try:
+            return disks.handle_of(self._api.create(kind, body))
+        except ObjectExists:
+            made = self._find(kind, body["metadata"]["name"])
+        if made is None:
+            raise TryLater(f"{body['metadata']['name']} is there and not ours, or just being removed")
+        return self._same_disk(made, uuid.UUID(body["metadata"]["labels"][names.DISK]))
+
+    def _same_disk(self, made: Json, disk_id: uuid.UUID) -> str:
+        self._check(made, disk_id, None)
+        return disks.handle_of(made)
+
+    def _check(self, found: Json, disk_id: uuid.UUID, handle: str | None) -> None:
+        """Refuse an object that is of another disk, or was made later under the name of one that is gone."""
+        name = found["metadata"]["name"]
+        if found["metadata"]["labels"].get(names.DISK) != str(disk_id):
+            raise Unworkable(f"{name} is of another disk")
+        if handle is not None and handle != disks.handle_of(found):
+            raise Unworkable(f"{name} is not the one that was made: it was deleted and made again by somebody else")
+
+    def _give_up(self, found: Json) -> None:
+        """Take our finalizer off. Before the deletion, as finalizers of others come off after it and none may be put back."""
+        metadata = found["metadata"]
+        others = [each for each in metadata.get("finalizers") or [] if each != names.FINALIZER]
+        version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        try:
+            self._api.merge(CLAIM, metadata["name"], {"metadata": {**version, "finalizers": others or None}})
+        except ObjectAbsent:
+            return
+
+    def _pods(self) -> list[Json]:
+        """Return all pods of the namespace, whoever's they are: any of them may use a claim."""
+        return self._api.list(POD).items
+
+    def _waits_for_pod(self) -> bool:
+        """Say whether claims of our class are bound only when a pod uses them."""
+        if self._waits is None:
+            try:
+                self._waits = self._class().get("volumeBindingMode") == "WaitForFirstConsumer"
+            except TryLater:
+                # Without the right to look, a claim counts as ready when it is bound.
+                return False
+        return self._waits
+
+    def _class(self) -> Json:
+        if self._settings.storage_class:
+            found = self._api.find(STORAGE_CLASS, self._settings.storage_class)
+            if found is None:
+                raise Unworkable(f"the cluster has no storage class {self._settings.storage_class!r}")
+            return found
+        for each in self._api.list(STORAGE_CLASS).items:
+            if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true":
+                return each
+        raise Unworkable("the cluster has no default storage class", hint="Set `storage_class` of the backend.")
