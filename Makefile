@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test unit sim planted lint types wheels fmt lock bench chaos clean
+.PHONY: help setup demo test test-cluster unit sim planted lint types wheels fmt lock bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ unit: setup ## the inner loop: pure tests, no services
 test: setup ## everything that pip can run: unit, contract, journeys
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q -n 4 --dist loadfile
+
+test-cluster: setup ## a real Kubernetes (KUBECONFIG, or one brought up here) and what runs on it; the first time builds it (10 min)
+	@PYTHON=$(BIN)/python tools/host-packages
+	@$(BIN)/pytest -q tests/cluster
 
 sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259)
 	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))

@@ -131,6 +131,18 @@ class Install:
             cursor = conn.execute(statement, values)
             return cursor.fetchall() if cursor.description else cursor.rowcount
 
+    def boxes(self):
+        """Return what there is of boxes outside the database: pids and command lines of this folder's processes."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if str(self.data / "backends") in line:
+                found.append((int(path.name), line))
+        return found
+
     def close(self):
         """End boxes and server, and remove everything."""
         self.cli("cancel", "--all", "--yes", "--wait", ok=False)
@@ -154,27 +166,33 @@ def _zombie(pid):
         return True
 
 
-def prepare(config=CONFIG):
+def prepare(config=CONFIG, kind=Install):
     """Make the folders of an install that is not up yet, at a short path of its own."""
-    made = Install(pathlib.Path(tempfile.mkdtemp(prefix="gpudev-t-", dir="/tmp")))
+    made = kind(pathlib.Path(tempfile.mkdtemp(prefix="gpudev-t-", dir="/tmp")))
     made.data.mkdir(mode=0o700)
     (made.data / "config.toml").write_text(config)
     return made
 
 
+@pytest.fixture(scope="session")
+def new_install():
+    """What makes an install; tests/cluster has another, so that journeys run there as they are."""
+    return prepare
+
+
 @pytest.fixture(scope="module")
-def install():
+def install(new_install):
     """An install that all tests of a module share."""
-    made = prepare()
+    made = new_install()
     made.up()
     yield made
     made.close()
 
 
 @pytest.fixture
-def own_install():
+def own_install(new_install):
     """An install that one test may break."""
-    made = prepare()
+    made = new_install()
     made.up()
     yield made
     made.close()

@@ -41,7 +41,7 @@ def test_who_comes_later_waits_with_a_time_and_starts_by_itself(install):
 
     install.cli("cancel", "first")
     install.cli("wait", "second")
-    assert install.ssh("second", "echo $CUDA_VISIBLE_DEVICES").stdout == "0,1,2,3\n"
+    assert install.ssh("second", "echo $GPUDEV_NAME").stdout == "second\n"
     install.cli("cancel", "second", "--wait")
 
 
@@ -109,10 +109,16 @@ def test_a_box_names_the_place_it_is_in(install):
     install.cli("reserve", "cpu", "1h", "--no-disk", "--name", "inside")
     about = json.loads(install.ssh("inside", "cat /run/gpudev/reservation.json").stdout)
     assert (about["name"], about["gpu_type"]) == ("inside", "cpu")
-    notes = install.json("show", "inside")["notes"]
+    install.cli("cancel", "inside", "--wait")
+
+
+def test_a_box_of_this_machine_says_what_it_shares(install):
+    install.cli("reserve", "h100:4", "1h", "--no-disk", "--name", "open")
+    assert install.ssh("open", "echo $CUDA_VISIBLE_DEVICES").stdout == "0,1,2,3\n"
+    notes = install.json("show", "open")["notes"]
     assert notes["isolation"] == "sandbox"
     assert "localhost is shared" in notes["network"]
-    install.cli("cancel", "inside", "--wait")
+    install.cli("cancel", "open", "--wait")
 
 
 def test_nothing_is_written_into_the_home_of_whoever_uses_it(install):

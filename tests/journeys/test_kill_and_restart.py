@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import threading
@@ -17,22 +16,9 @@ from tests.fix_install import BIN, until
 pytestmark = pytest.mark.sandbox
 
 
-def boxes_of(install):
-    """Return the pids of processes that have this install's folder on their command line or in their environment's mark."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(install.data / "backends") in line:
-            found.append((int(path.name), line))
-    return found
-
-
 def supervisor_of(install):
     """Return the pid of the only box's supervisor."""
-    return min(pid for pid, line in boxes_of(install) if "supervisor" in line)
+    return min(pid for pid, line in install.boxes() if "supervisor" in line)
 
 
 def test_a_box_goes_on_while_gpudev_is_killed_and_comes_back(own_install):
@@ -70,7 +56,7 @@ def test_killed_while_stopping_it_ends_cleanly(own_install):
     own_install.up()
     until(lambda: own_install.state("work") == "ended")
 
-    assert boxes_of(own_install) == []
+    assert own_install.boxes() == []
     own_install.cli("reserve", "cpu", "1h", "--disk", "work")
     assert own_install.ssh("work", "cat ~/notes").stdout == "precious\n"
 
@@ -83,7 +69,7 @@ def test_a_killed_supervisor_ends_the_box_or_not_and_keeps_the_disk(own_install)
 
     own_install.cli("cancel", "work", "--wait", ok=False)
     until(lambda: own_install.state("work") == "ended")
-    assert boxes_of(own_install) == []
+    assert own_install.boxes() == []
     own_install.cli("reserve", "cpu", "1h", "--disk", "work")
     assert own_install.ssh("work", "cat ~/notes").stdout == "precious\n"
 
@@ -96,7 +82,7 @@ def test_a_box_full_of_traps_ends_cleanly(own_install):
         " setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' >/dev/null 2>&1 & sleep 0.3",
     )
     own_install.cli("cancel", "work", "--wait", timeout=90)
-    assert boxes_of(own_install) == []
+    assert own_install.boxes() == []
     own_install.cli("reserve", "cpu", "1h", "--disk", "work")
     assert own_install.ssh("work", "chmod 700 ~/locked; cat ~/locked/in").stdout == "x\n"
 

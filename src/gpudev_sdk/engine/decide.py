@@ -137,7 +137,7 @@ def _kept_up(row: Reservation, world: World, limits: Limits, seen: Sighting) -> 
         return Configure()
     if row.ending_notice_served is not None and not row.ending_notice_shown:
         return NoteShown()
-    return Rest(_until_next(row, world, limits), "ready")
+    return Rest(_until_next(row, world, limits), seen.reason or "ready")
 
 
 def _lost(row: Reservation, world: World, seen: Sighting) -> Step:

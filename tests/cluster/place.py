@@ -1,0 +1,103 @@
+"""The cluster that the tests use: one that is given, or one of this machine's own; and where its images are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import uuid
+from collections.abc import Iterator
+
+import attrs
+
+from gpudev_sdk.kube import cluster
+from gpudev_sdk.kube.api import Api
+from gpudev_sdk.kube.kinds import NAMESPACE
+from gpudev_sdk.kube.settings import KubeSettings
+
+NAMESPACE_PREFIX = "gpudev-test-"
+#: What a given cluster must be told: where our images can be pushed to and pulled from, and its classes.
+REGISTRY, STORAGE_CLASS, SNAPSHOT_CLASS = (
+    "TEST_CLUSTER_REGISTRY",
+    "TEST_CLUSTER_STORAGE_CLASS",
+    "TEST_CLUSTER_SNAPSHOT_CLASS",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """One cluster, and one namespace of it that is ours."""
+
+    kubeconfig: str
+    namespace: str
+    #: Image references by what they are: tools, debian, busybox, musl.
+    images: dict[str, str]
+    storage_class: str = "disk"
+    snapshot_class: str = "disk"
+    #: The machine behind it where it is our own: its parts can be stopped and killed.
+    machine: object | None = None
+
+    def api(self, namespace: str | None = None) -> Api:
+        """Return the API server as an admin of the cluster sees it."""
+        return cluster.connect(self.kubeconfig, "", namespace or self.namespace)
+
+    def settings(self, **more) -> KubeSettings:
+        """Return the settings of a backend there."""
+        given = {
+            "kubeconfig": self.kubeconfig,
+            "namespace": self.namespace,
+            "image": self.images["debian"],
+            "tools_image": self.images["tools"],
+            "storage_class": self.storage_class,
+            "snapshot_class": self.snapshot_class,
+        }
+        return KubeSettings(**(given | more))
+
+
+@contextlib.contextmanager
+def namespace(api: Api) -> Iterator[str]:
+    """Make a namespace in which only *restricted* pods may run, and remove it with all that is in it."""
+    name = f"{NAMESPACE_PREFIX}{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api.create(NAMESPACE, NAMESPACE.body({"name": name, "labels": labels}))
+    try:
+        yield name
+    finally:
+        api.delete(NAMESPACE, name)
+
+
+@contextlib.contextmanager
+def given() -> Iterator[Place]:
+    """Use the cluster of KUBECONFIG."""
+    from tests.cluster.machine import images
+
+    kubeconfig = os.environ["KUBECONFIG"]
+    registry = os.environ.get(REGISTRY, "localhost:5000")
+    made = images.make_once(_cache(), registry)
+    with namespace(cluster.connect(kubeconfig, "", "default")) as name:
+        yield Place(
+            kubeconfig=kubeconfig,
+            namespace=name,
+            images=attrs.asdict(made),
+            storage_class=os.environ.get(STORAGE_CLASS, "disk"),
+            snapshot_class=os.environ.get(SNAPSHOT_CLASS, "disk"),
+        )
+
+
+@contextlib.contextmanager
+def own() -> Iterator[Place]:
+    """Bring a cluster up on this machine, and take it down."""
+    from tests.cluster.machine.machine import Machine
+
+    from tests.cluster.machine import images
+
+    with Machine() as machine:
+        made = images.make_once(_cache(), machine.registry)
+        kubeconfig = str(machine.kubeconfig)
+        with namespace(cluster.connect(kubeconfig, "", "default")) as name:
+            yield Place(kubeconfig=kubeconfig, namespace=name, images=attrs.asdict(made), machine=machine)
+
+
+def _cache() -> pathlib.Path:
+    root = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return root / "gpudev" / "cluster"
