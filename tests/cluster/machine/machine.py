@@ -1,0 +1,202 @@
+"""The test cluster: `with Machine() as machine:` gives a real Kubernetes of one node, and takes it away afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import sys
+import time
+import types
+from collections.abc import Iterator
+
+import attrs
+
+from gpudev_services.up.processes import start_time
+from tests.cluster.machine import network, packages, programs, remains
+from tests.cluster.machine.api import Api
+from tests.cluster.machine.commands import ORDER
+from tests.cluster.machine.disks import Disks
+from tests.cluster.machine.fake_nodes import FakeNodes, pretend_gpus
+from tests.cluster.machine.layout import Layout
+from tests.cluster.machine.processes import Processes
+from tests.cluster.machine.starting import PATIENCE, Starting
+
+#: How long a process may take to end by itself. Only the API server needs some, and everything it knows is thrown away.
+STOP_PATIENCE = 3.0
+#: How long it may take when it comes back.
+RESTART_PATIENCE = 15.0
+
+
+class Busy(Exception):
+    """The machine's one cluster belongs to another run of tests; the message says to which."""
+
+
+@attrs.define
+class Machine:
+    """A Kubernetes on this machine.
+
+    There is at most one. One that a person left up (`python -m tests.cluster.machine up`) is used as it is, and left
+    up; what a killed run left is cleared away first.
+    """
+
+    layout: Layout = attrs.field(factory=Layout)
+    #: Stays up when this Python process ends.
+    detached: bool = False
+    _api: Api | None = attrs.field(default=None, init=False)
+    _brought_up: bool = attrs.field(default=False, init=False)
+
+    @property
+    def kubeconfig(self) -> pathlib.Path:
+        """Return the file with which one may do everything."""
+        return self.layout.kubeconfig
+
+    @property
+    def registry(self) -> str:
+        """Return what names of images in the cluster's registry begin with."""
+        return self.layout.registry
+
+    @property
+    def kubectl(self) -> pathlib.Path:
+        """Return a kubectl of the cluster's version."""
+        return self._programs / "kubectl"
+
+    @property
+    def api(self) -> Api:
+        """Return a caller of the API server who may do everything."""
+        if self._api is None:
+            self._api = Api(self.layout)
+        return self._api
+
+    @property
+    def disks(self) -> Disks:
+        """Return what makes disks and snapshots fail."""
+        return Disks(self.layout.data("disks"))
+
+    @property
+    def processes(self) -> Processes:
+        """Return what runs of the cluster."""
+        return Processes(self.layout)
+
+    def __enter__(self) -> Machine:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ):
+        self._forget_api()
+        if self._brought_up and not self.detached:
+            self.down()
+
+    def up(self) -> None:
+        """Bring the cluster up unless it is; when this returns, a pod with a disk can run."""
+        with self._alone():
+            if self._is_usable():
+                return
+            binaries = programs.ensure()
+            packages.ensure(lambda what: print(what, file=sys.stderr))
+            remains.clear(self.layout)
+            network.refuse_another_node()
+            with contextlib.ExitStack() as undo:
+                undo.callback(remains.clear, self.layout)
+                self._bring_up(binaries)
+                undo.pop_all()
+            self._brought_up = True
+
+    def down(self) -> None:
+        """Take everything away. What is down already stays so."""
+        self._forget_api()
+        with self._alone():
+            self._stop_all()
+            remains.clear(self.layout)
+            self._brought_up = False
+
+    def leftovers(self) -> list[str]:
+        """Return what of a cluster is on this machine; nothing after `down`."""
+        return remains.leftovers(self.layout)
+
+    def restart_api_server(self) -> None:
+        """Stop the API server and start it again; return when it is ready."""
+        self.processes.stop(["api"], RESTART_PATIENCE)
+        self.start("api")
+
+    def stop_kubelet(self) -> None:
+        """Stop the kubelet; containers go on. After some 12 s the node is NotReady."""
+        self.processes.stop(["kubelet"], RESTART_PATIENCE)
+
+    def start_kubelet(self) -> None:
+        """Start the kubelet again; return when the node is Ready."""
+        self.start("kubelet")
+
+    def kill(self, name: str) -> None:
+        """Kill one process, of those that `commands.ORDER` names."""
+        self.processes.kill(name)
+
+    def start(self, name: str) -> None:
+        """Start a process that was stopped or killed, and wait until all is ready again."""
+        starting = self._starting(self._programs)
+        starting.start(name)
+        self.processes.wait("api", self.api.ready, PATIENCE)
+        starting.wait(self.api)
+
+    def fake_nodes(self) -> FakeNodes:
+        """Return fake nodes, none as yet; use it as a context, at the end of which they are gone."""
+        return FakeNodes(self.layout)
+
+    def pretend_gpus(self, node: str, count: int) -> None:
+        """Let a node say that it has GPUs; the real one's kubelet leaves that as it is."""
+        pretend_gpus(self.api, node, count)
+
+    def _bring_up(self, binaries: pathlib.Path) -> None:
+        starting = self._starting(binaries)
+        starting.prepare()
+        starting.start_node(starting.start_api())
+        owner = None if self.detached else f"{os.getpid()} {start_time(os.getpid())}"
+        self._state.write_text(json.dumps({"owner": owner, "programs": str(binaries), "up_since": time.time()}))
+
+    def _starting(self, binaries: pathlib.Path) -> Starting:
+        return Starting(self.layout, binaries, self.processes)
+
+    def _stop_all(self) -> None:
+        # The API server and etcd last, so that the others end without minding that they are gone.
+        others = [name for name in reversed(ORDER) if name not in ("api", "etcd")]
+        self.processes.stop(others, STOP_PATIENCE)
+        self.processes.stop(["api"], STOP_PATIENCE)
+        self.processes.stop(["etcd"], STOP_PATIENCE)
+
+    def _forget_api(self) -> None:
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+
+    @property
+    def _state(self) -> pathlib.Path:
+        return self.layout.folder / "up.json"
+
+    @property
+    def _programs(self) -> pathlib.Path:
+        return pathlib.Path(json.loads(self._state.read_text())["programs"])
+
+    def _is_usable(self) -> bool:
+        """Tell whether the cluster is up and whole and may be used; raise when it is another run's."""
+        if not self._state.exists():
+            return False
+        owner = json.loads(self._state.read_text())["owner"]
+        if owner is not None:
+            pid, began = owner.split()
+            if str(start_time(int(pid))) != began:
+                return False
+            if int(pid) != os.getpid():
+                raise Busy(f"the test cluster belongs to the process {pid}: wait for its end")
+        return set(self.processes.names()) == set(ORDER) and self.api.ready()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold off other processes that bring the cluster up or down."""
+        self.layout.cache.mkdir(parents=True, exist_ok=True)
+        with (self.layout.cache / "machine.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

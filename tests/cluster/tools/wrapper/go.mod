@@ -1,0 +1,3 @@
+module gpudev.test/cluster/wrapper
+
+go 1.26.0
