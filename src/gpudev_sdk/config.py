@@ -141,12 +141,27 @@ _LAWFUL: dict[object, tuple[type, ...]] = {int: (int,), float: (float, int), str
 def _refuse_bent(kind: Any, value: object, where: str) -> None:
     """Refuse a value that would have to be bent to fit its field."""
     inner = get_args(kind)
-    if isinstance(value, list) and inner:
+    if get_origin(kind) is dict:
+        _refuse_bent_table(inner[1], value, where)
+    elif isinstance(value, list) and inner:
         wanted = next((arg for arg in inner if get_args(arg)), None) if get_origin(kind) is not list else kind
         for element in value:
             _refuse_bent(get_args(wanted)[0] if wanted is not None else None, element, where)
     elif kind in _LAWFUL and (type(value) not in _LAWFUL[kind]):
         raise ConfigError(f"{where} cannot be {value!r}", hint=f"Give it a value of the kind {kind.__name__}.")
+
+
+def _refuse_bent_table(kind: Any, value: object, where: str) -> None:
+    """Refuse what is no table, and in a table of values of `kind` the first that does not fit."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} cannot be {value!r}", hint="Give it a table.")
+    for name, each in value.items():
+        if attrs.has(kind) and isinstance(each, dict):
+            _refuse_unknown(kind, each, f"{where}.{name}")
+        elif attrs.has(kind):
+            raise ConfigError(f"{where}.{name} cannot be {each!r}", hint="Give it a table.")
+        else:
+            _refuse_bent(kind, each, f"{where}.{name}")
 
 
 def _structure(kind: type[T], loaders: list[Any], where: str) -> T:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Who owns the fields that we apply.
 MANAGER = "gpudev"
 _CONNECT, _READ = 5.0, 15.0
+#: Silence after which a watch that should have ended is given up.
+_OVERTIME = 10.0
 _PAGE = 500
 _JSON = "application/json"
 _APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
@@ -51,8 +53,8 @@ class Listing:
 class Api:
     """One API server, seen from one namespace. Threads may share it."""
 
-    def __init__(self, client: ApiClient, namespace: str) -> None:
-        self._client = client
+    def __init__(self, client: ApiClient, namespace: str, *, overtime: float = _OVERTIME) -> None:
+        self._client, self._overtime = client, overtime
         self._counting = threading.Lock()
         self.namespace = namespace
         #: Calls made, but for watches and the lists they begin with.
@@ -110,7 +112,7 @@ class Api:
             "resourceVersion": version,
             "timeoutSeconds": str(seconds),
         }
-        response = self._send("GET", kind.path(self.namespace), options, None, (_JSON, seconds + 10.0))
+        response = self._send("GET", kind.path(self.namespace), options, None, (_JSON, seconds + self._overtime))
         try:
             for line in _lines(response):
                 yield _event(line)
@@ -123,6 +125,8 @@ class Api:
         options = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
             page = self._ask("GET", kind, None, options)
+            if not isinstance(page.get("items"), list):
+                raise TryLater(f"the cluster answers something else than a list of {kind.plural}")
             items += page["items"]
             following = page["metadata"].get("continue")
             if not following:
@@ -135,8 +139,7 @@ class Api:
         with self._counting:
             self.calls += 1
         response = self._send(method, kind.path(self.namespace, name), options, body, (content, _READ), asked=name)
-        answer: Json = json.loads(_whole(response))
-        return answer
+        return _object(_whole(response))
 
     def _send(
         self, method: str, path: str, options: Any, body: Any, how: tuple[str, float], *, asked: str | None = None
@@ -145,7 +148,7 @@ class Api:
         config = self._client.configuration
         headers = {"Accept": _JSON, "Content-Type": content, "User-Agent": MANAGER}
         try:
-            self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+            self._sign(headers, path, method)
             response = self._client.rest_client.pool_manager.request(
                 method,
                 config.host + path + (f"?{urlencode(options)}" if options else ""),
@@ -162,6 +165,26 @@ class Api:
             given = {name.lower(): value for name, value in response.headers.items()}
             raise translate(Refusal.read(response.status, _whole(response), given), asked)
         return response
+
+    def _sign(self, headers: dict[str, str], path: str, method: str) -> None:
+        """Add our credentials, which the client renews where they expire."""
+        from kubernetes.config.config_exception import ConfigException
+
+        try:
+            self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+        except ConfigException as error:
+            raise TryLater(f"our credentials cannot be renewed: {error}", delay=30.0) from error
+
+
+def _object(content: bytes) -> Json:
+    """Read an answer; a success that no Kubernetes API wrote is a proxy's."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "kind" not in answer:
+        raise TryLater("something else than a Kubernetes API answers there", delay=2.0)
+    return answer
 
 
 def _whole(response: Any) -> bytes:
@@ -190,10 +213,11 @@ def _event(line: bytes) -> Event:
     try:
         plain = json.loads(line)
         what, item = plain["type"], plain["object"]
+        _ = item["code"] if what == "ERROR" else item["metadata"]["resourceVersion"]
     except (ValueError, KeyError, TypeError) as error:
         raise TryLater("the watch sent something else than events", delay=1.0) from error
     if what == "ERROR":
-        raise translate(Refusal.read(int(item.get("code") or 500), json.dumps(item).encode(), {}), None)
+        raise translate(Refusal.read(int(item["code"]), json.dumps(item).encode(), {}), None)
     return Event(what, item)
 
 

@@ -43,7 +43,7 @@ class Offer:
 
 def offers(settings: KubeSettings, nodes: list[Json]) -> list[Offer]:
     """Return what each of our nodes offers, by configured types or by what is found."""
-    ours = [node for node in nodes if settings.node_labels.items() <= labels_of(node).items()]
+    ours = [node for node in nodes if settings.node_labels.items() <= labels_of(node).items() and _has_reported(node)]
     return [
         _offer(name, kind, node, settings.share)
         for node in sorted(ours, key=lambda node: str(node["metadata"]["name"]))
@@ -55,7 +55,9 @@ def gpu_types(offered: list[Offer]) -> tuple[GpuType, ...]:
     """Return the types; of nodes that differ, each type has what the smallest brings."""
     by_name: dict[str, list[Offer]] = {}
     for offer in offered:
-        by_name.setdefault(offer.name, []).append(offer)
+        # A node whose device plugin is away has none of its GPUs just now.
+        if offer.gpus or not offer.settings.resource:
+            by_name.setdefault(offer.name, []).append(offer)
     return tuple(_gpu_type(name, same) for name, same in sorted(by_name.items()))
 
 
@@ -68,9 +70,11 @@ def nodes(settings: KubeSettings, offered: list[Offer], usage: Usage) -> tuple[N
     return tuple(
         Node(
             name=name,
-            slots=tuple(slot for offer in same for slot in _slots(offer, kinds[offer.name], usage)),
+            slots=tuple(
+                slot for offer in same if offer.name in kinds for slot in _slots(offer, kinds[offer.name], usage)
+            ),
             zone=labels_of(same[0].node).get(ZONE, NO_ZONE),
-            schedulable=not (reason := why_not(same[0].node, settings.tolerations)),
+            schedulable=not (reason := why_not(same[0].node, settings.tolerations) or _without_gpus(same)),
             reason=reason,
         )
         for name, same in by_node.items()
@@ -119,6 +123,17 @@ def why_not(node: Json, tolerated: list[str]) -> str:
     return ""
 
 
+def _without_gpus(same: list[Offer]) -> str:
+    missing = [offer.settings.resource for offer in same if offer.settings.resource and not offer.gpus]
+    return f"it offers no {missing[0]} now" if len(missing) == len(same) else ""
+
+
+def _has_reported(node: Json) -> bool:
+    """Say whether a node has told what it has; one that just joined has not, and would count as the smallest."""
+    allocatable = (node.get("status") or {}).get("allocatable") or {}
+    return quantity.read(allocatable.get("cpu")) > 0 and quantity.read(allocatable.get("memory")) > 0
+
+
 def has_user_namespaces(node: Json) -> bool:
     """Say whether the node's default runtime can run a pod with users of its own."""
     handlers = (node.get("status") or {}).get("runtimeHandlers") or []
@@ -145,14 +160,18 @@ def _found(node: Json) -> dict[str, TypeSettings]:
     """Return the types of a node by what it offers; one without a GPU is of the type `cpu`."""
     labels = labels_of(node)
     product = labels.get(_PRODUCT, "")
-    base = labels.get(GPU_TYPE) or (type_name(product) if product else "gpu")
-    found = {}
-    for resource, count in ((node.get("status") or {}).get("capacity") or {}).items():
-        match = _NVIDIA.match(resource)
-        if match and quantity.read(count) > 0:
-            name = base if match[1] == "gpu" else f"{base}-{match[1]}"
-            found[name] = TypeSettings(resource=resource, description=product)
-    return found or {CPU: TypeSettings(resource="", description="no GPU")}
+    base = labels.get(GPU_TYPE, "").lower() or (type_name(product) if product else "gpu")
+    capacity = (node.get("status") or {}).get("capacity") or {}
+    offered = {each: quantity.read(count) for each, count in capacity.items() if _NVIDIA.match(each)}
+    if not offered:
+        return {CPU: TypeSettings(resource="", description="no GPU")}
+    # With its device plugin away a node has none of all, and is still no node for those who need none.
+    there = [each for each, count in offered.items() if count > 0] or list(offered)
+    named = {each: each.removeprefix("nvidia.com/") for each in there}
+    return {
+        base if name == "gpu" else f"{base}-{name}": TypeSettings(resource=resource, description=product)
+        for resource, name in named.items()
+    }
 
 
 def _offer(name: str, kind: TypeSettings, node: Json, share: float) -> Offer:

@@ -61,9 +61,14 @@ class PodCompute(Compute):
         return catalogue.nodes(self._settings, offered, self._view.usage())
 
     def launch(self, spec: ServerSpec) -> None:
-        offer = self._offer(spec)
         if self._records.is_buried(spec.server_id):
             return
+        try:
+            offer = self._offer(spec)
+        except NoCapacity:
+            if self._view.find_pod(self._name(spec.server_id)) is not None:
+                return
+            raise
         self._apply_policies()
         ground = pod.Ground(
             install=self._install,

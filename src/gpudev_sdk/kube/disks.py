@@ -9,7 +9,7 @@ import datetime as dt
 import uuid
 
 from gpudev_sdk.domain.disk import SnapshotSighting, SnapshotState, VolumeRef, VolumeSighting, VolumeSpec
-from gpudev_sdk.kube import names, quantity
+from gpudev_sdk.kube import ending, names, quantity
 from gpudev_sdk.kube.kinds import CLAIM, SNAPSHOT, Json
 from gpudev_sdk.kube.settings import KubeSettings
 
@@ -76,11 +76,11 @@ def see_volume(found: Json, pods: list[Json], *, waits_for_pod: bool) -> VolumeS
 
 
 def users_of(claim_name: str, pods: list[Json]) -> tuple[str, ...]:
-    """Return the pods that use a claim, or will."""
+    """Return the pods that use a claim, or will, or may use it still on a node that nobody sees."""
     return tuple(
         pod["metadata"]["name"]
         for pod in pods
-        if (pod.get("status") or {}).get("phase") not in _OVER
+        if (pod.get("status") or {}).get("phase") not in _OVER or ending.may_run_unseen(pod["status"])
         for volume in pod["spec"].get("volumes") or []
         if (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim_name
     )

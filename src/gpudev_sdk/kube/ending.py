@@ -26,7 +26,12 @@ def has_let_go(pod: Json, *, gone_is_off: bool) -> bool:
         return True
     if status.get("phase") not in _TERMINAL or metadata.get("deletionGracePeriodSeconds") != 0:
         return False
-    return gone_is_off or not _any_running(status) or not _node_was_deleted(status)
+    return gone_is_off or not may_run_unseen(status)
+
+
+def may_run_unseen(status: Json) -> bool:
+    """Say whether a pod was marked as ended with its node, while what ran in it was not seen to end."""
+    return _node_was_deleted(status) and _any_running(status)
 
 
 def is_held(pod: Json) -> bool:

@@ -14,6 +14,8 @@ from gpudev_sdk.errors import NoCapacity, ProviderError, TryLater, Unworkable
 
 #: A mistake in rights or settings lasts until somebody mends it.
 _MENDED_BY_HAND = 30.0
+#: Reasons with which an API server refuses what was sent, as it is.
+_FOR_GOOD = ("Invalid", "BadRequest", "MethodNotAllowed", "RequestEntityTooLarge", "UnsupportedMediaType")
 #: What changed meanwhile is looked at again at once.
 _SOON = 0.5
 
@@ -73,11 +75,7 @@ def translate(refusal: Refusal, asked: str | None) -> ProviderError:
         return internal(refusal.message, delay=_SOON)
     if refusal.status in (401, 403):
         return _forbidden(refusal)
-    if refusal.status in (400, 404, 405, 413, 415, 422) and refusal.reason in (
-        "Invalid",
-        "BadRequest",
-        "MethodNotAllowed",
-    ):
+    if refusal.status in (400, 404, 405, 413, 415, 422) and refusal.reason in _FOR_GOOD:
         return Unworkable(f"the cluster refuses it: {refusal.message}")
     what = refusal.message or f"it answers {refusal.status}"
     return TryLater(f"the cluster cannot do it now: {what}", delay=refusal.delay or 2.0)

@@ -35,8 +35,18 @@ def _as_it_is(item: Json) -> Json:
 class Mirror:
     """Objects of one kind that a selector names. Threads may share it; it starts to look with the first question."""
 
-    def __init__(self, api: Api, kind: Kind, selector: str = "", trim: Callable[[Json], Json] = _as_it_is) -> None:
+    def __init__(
+        self,
+        api: Api,
+        kind: Kind,
+        selector: str = "",
+        trim: Callable[[Json], Json] = _as_it_is,
+        *,
+        watch: int = WATCH,
+        pause: float = _PAUSE,
+    ) -> None:
         self._api, self._kind, self._selector, self._trim = api, kind, selector, trim
+        self._watch, self._pause = watch, pause
         self._lock = threading.Lock()
         self._items: dict[tuple[str, str], Json] = {}
         self._sign: float | None = None
@@ -97,7 +107,7 @@ class Mirror:
                 self._follow(self._list())
             except ProviderError as error:
                 self._note(error)
-                self._ended.wait(_PAUSE * (0.5 + random.random()))
+                self._ended.wait(self._pause * (0.5 + random.random()))
 
     def _list(self) -> str:
         listing = self._api.list(self._kind, self._selector)
@@ -111,7 +121,7 @@ class Mirror:
         listed = clock.monotonic()
         while not self._ended.is_set() and clock.monotonic() - listed < RELIST:
             try:
-                for event in self._api.watch(self._kind, self._selector, version, WATCH):
+                for event in self._api.watch(self._kind, self._selector, version, self._watch):
                     version = event.item["metadata"]["resourceVersion"]
                     self._take(event)
             except TooOld:

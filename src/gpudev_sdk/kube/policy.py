@@ -83,7 +83,7 @@ def roles() -> list[Json]:
             {"name": "gpudev-engine"},
             rules=[
                 _rule("", ["nodes"], ["get", "list", "watch"]),
-                _rule("storage.k8s.io", ["storageclasses"], ["get"]),
+                _rule("storage.k8s.io", ["storageclasses"], ["get", "list"]),
             ],
         ),
         CLUSTER_ROLE.body({"name": "gpudev-engine-counting"}, rules=[_rule("", ["pods"], ["list", "watch"])]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any
 
@@ -23,6 +24,14 @@ def _dns_label(instance: object, attribute: attrs.Attribute[str], value: str) ->
 def _resource(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if value and not _RESOURCE.match(value):
         raise ValueError(f"resource: {value[:80]!r} is not a resource such as nvidia.com/gpu")
+
+
+def _networks(instance: object, attribute: attrs.Attribute[list[str]], value: list[str]) -> None:
+    for network in value:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ValueError(f"{attribute.name}: {network[:80]!r} is not a network such as 10.0.0.0/8") from error
 
 
 def _one_of(*lawful: str) -> Any:
@@ -105,6 +114,8 @@ class KubeSettings:
     gateway_namespace: str = attrs.field(default="gpu-controlplane", validator=_dns_label)
     gateway_labels: dict[str, str] = attrs.field(factory=lambda: {"app.kubernetes.io/component": "gateway"})
     #: What a box may not reach beside the metadata services of clouds: the cluster's own and private networks.
-    closed_networks: list[str] = attrs.field(factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])
+    closed_networks: list[str] = attrs.field(
+        factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], validator=_networks
+    )
     #: The machine behind a node whose object was deleted is off for certain, as clouds do it.
     deleted_nodes_are_off: bool = False

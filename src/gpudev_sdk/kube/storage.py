@@ -60,6 +60,8 @@ class ClaimStorage(Storage):
         if source is None:
             raise Unworkable(f"the snapshot {snapshot.snapshot_id} is not there any more")
         self._check(source, snapshot.disk_id, snapshot.handle)
+        if "deletionTimestamp" in source["metadata"]:
+            raise Unworkable(f"the snapshot {snapshot.snapshot_id} is being deleted")
         if not (source.get("status") or {}).get("readyToUse"):
             raise TryLater(f"the snapshot {snapshot.snapshot_id} is not complete yet")
         return self._make(CLAIM, disks.claim(spec, self._settings, self._install, source))

@@ -57,6 +57,12 @@ class View:
             return usage.count(self._all.all(), self._install)
         return usage.count([usage.trim(pod) for pod in self.list_pods()], self._install)
 
+    def stop(self) -> None:
+        """Look no more; the copies grow old, and the API server is asked instead."""
+        for mirror in (self._pods, self._nodes, self._all):
+            if mirror is not None:
+                mirror.stop()
+
     @property
     def counts_others(self) -> bool:
         """Whether pods of other namespaces are seen."""
