@@ -53,7 +53,7 @@ def pods_are_welcome(api: Api) -> bool:
 def is_served(api: Api, crd: str) -> bool:
     """Tell whether a custom resource can be used."""
     found = api.find(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd}") or {}
-    conditions = found.get("status", {}).get("conditions", ())
+    conditions = found.get("status", {}).get("conditions") or ()
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 

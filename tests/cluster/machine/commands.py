@@ -41,8 +41,10 @@ class Commands:
         return [str(self.programs / program), *options]
 
     def environment(self) -> dict[str, str]:
-        """Return what all of them find in their environment: containerd looks for its shim in PATH."""
-        return {"PATH": f"{self.programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        """Return what all of them find in their environment beside ours: containerd looks for its shim in PATH."""
+        path = f"{self.programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        # The registry would send traces to somebody who is not there.
+        return {"PATH": path, "OTEL_TRACES_EXPORTER": "none"}
 
     def _registry(self) -> list[str]:
         return ["registry", "serve", str(self.layout.config("registry.json"))]
@@ -87,6 +89,9 @@ class Commands:
             f"--service-account-key-file={layout.key('service-accounts').with_suffix('.pub')}",
             f"--service-account-signing-key-file={layout.key('service-accounts')}",
             f"--cert-dir={layout.data('api')}",
+            # Nobody serves a part of the API in its stead, but the controllers complain until they know who might.
+            f"--requestheader-client-ca-file={layout.certificate('ca')}",
+            "--requestheader-allowed-names=nobody",
             # Some tests ask for a privileged pod.
             "--allow-privileged=true",
             # It would otherwise end open watches only after a minute.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import threading
+import time
 import types
 
 import attrs
 import httpx2
 
-from tests.cluster.machine import fake_pods
+from tests.cluster.machine import checks, fake_pods
 from tests.cluster.machine.api import Api
 from tests.cluster.machine.layout import Layout
 
@@ -17,6 +18,7 @@ from tests.cluster.machine.layout import Layout
 BEAT = 3.0
 #: How often bound pods are looked for.
 GLANCE = 0.2
+PATIENCE = 30.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
@@ -64,26 +66,32 @@ class FakeNodes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ):
-        # First the nodes: pods of a node that is gone are then ended by the loop that still looks.
-        for name in sorted(self._all):
-            self.delete(name)
         self._end.set()
         for thread in self._threads:
             thread.join()
+        # The controllers would collect the pods of nodes that are gone only after a minute.
+        fake_pods.forget(self._api, self._all)
+        for name in sorted(self._all):
+            self.delete(name)
         self._api.close()
 
     def add(self, *nodes: FakeNode) -> None:
-        """Make nodes; they are Ready when this returns, and the scheduler uses them a moment later."""
+        """Make nodes, and return when the scheduler may use them."""
         for node in nodes:
             # The label is what affinity of a claim's topology and people's selectors go by.
             labels = {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux", **node.labels}
             body = {"metadata": {"name": node.name, "labels": labels}, "spec": {"providerID": f"fake://{node.name}"}}
             self._api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", **body})
             self._api.patch(f"/api/v1/nodes/{node.name}/status", {"status": _status(node)})
+            # A new node has a taint, which the controllers take away some seconds after they have seen that it is Ready.
+            self._api.patch(f"/api/v1/nodes/{node.name}", {"spec": {"taints": None}})
             self._api.create(LEASES, _lease(node.name))
             with self._lock:
                 self._all.add(node.name)
                 self._alive.add(node.name)
+        # They may have put it back meanwhile.
+        for node in nodes:
+            self._wait_until_ready(node.name)
 
     def fall_silent(self, name: str) -> None:
         """Let a node give no more sign of life: after 12 s its Ready is Unknown, and its pods are as they were."""
@@ -108,6 +116,13 @@ class FakeNodes:
             self._all.discard(name)
         self._api.delete(f"/api/v1/nodes/{name}")
         self._api.delete(f"{LEASES}/{name}")
+
+    def _wait_until_ready(self, name: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not checks.node_is_ready(self._api, name):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the controllers have not seen in {PATIENCE:.0f} s that {name} is ready")
+            time.sleep(0.05)
 
     def _say(self, name: str, ready: str, reason: str) -> None:
         self._api.patch(f"/api/v1/nodes/{name}/status", {"status": {"conditions": _conditions(ready, reason)}})

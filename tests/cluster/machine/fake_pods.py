@@ -9,15 +9,28 @@ from tests.cluster.machine.api import Api
 
 def tend(api: Api, nodes: set[str], real: str) -> None:
     """Look once at the pods of some nodes, and say of each what a kubelet would."""
-    found = api.find("/api/v1/pods", fieldSelector=f"spec.nodeName!={real}", resourceVersion="0") or {}
-    for pod in found.get("items", ()):
-        if pod["spec"].get("nodeName") in nodes:
-            _tend_one(api, pod)
+    # What the API server has in memory is new enough: it is asked several times a second.
+    for pod in _bound(api, nodes, fieldSelector=f"spec.nodeName!={real}", resourceVersion="0"):
+        _tend_one(api, pod)
+
+
+def forget(api: Api, nodes: set[str]) -> None:
+    """Delete the pods of some nodes at once; one that has a finalizer stays until that is taken off."""
+    for pod in _bound(api, nodes):
+        api.delete(_path(pod), {"gracePeriodSeconds": 0})
+
+
+def _bound(api: Api, nodes: set[str], **query: str) -> list[dict]:
+    found = api.find("/api/v1/pods", **query) or {}
+    return [pod for pod in found.get("items", ()) if pod["spec"].get("nodeName") in nodes]
+
+
+def _path(pod: dict) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
 
 
 def _tend_one(api: Api, pod: dict) -> None:
-    meta, phase = pod["metadata"], pod["status"].get("phase", "Pending")
-    path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+    meta, phase, path = pod["metadata"], pod["status"].get("phase", "Pending"), _path(pod)
     if "deletionTimestamp" not in meta:
         if phase == "Pending":
             _say(api, path, pod, _running(pod))

@@ -96,7 +96,8 @@ def _registry(layout: Layout) -> dict:
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(layout.images)}, "delete": {"enabled": True}},
-        "http": {"addr": f"127.0.0.1:{layout.registry.rpartition(':')[2]}"},
+        # One registry has nobody to share a secret with.
+        "http": {"addr": f"127.0.0.1:{layout.registry.rpartition(':')[2]}", "secret": "none"},
     }
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import attrs
 
 from gpudev_services.up.processes import start_time
-from tests.cluster.machine import network, packages, programs, remains
+from tests.cluster.machine import authority, network, packages, programs, remains
 from tests.cluster.machine.api import Api
 from tests.cluster.machine.commands import ORDER
 from tests.cluster.machine.disks import Disks
@@ -24,10 +24,11 @@ from tests.cluster.machine.layout import Layout
 from tests.cluster.machine.processes import Processes
 from tests.cluster.machine.starting import PATIENCE, Starting
 
-#: How long a process may take to end by itself. Only the API server needs some, and everything it knows is thrown away.
+#: How long a process may take to end by itself. The API server always takes longer: it hangs up on everybody who asks
+#: something new at once, and then waits a minute for those who watch.
 STOP_PATIENCE = 3.0
-#: How long it may take when it comes back.
-RESTART_PATIENCE = 15.0
+#: A cluster that a person left up is brought up anew well before its certificates end.
+OLDEST = authority.GOOD_FOR.total_seconds() / 2
 
 
 class Busy(Exception):
@@ -94,7 +95,7 @@ class Machine:
     def up(self) -> None:
         """Bring the cluster up unless it is; when this returns, a pod with a disk can run."""
         with self._alone():
-            if self._is_usable():
+            if self._use():
                 return
             binaries = programs.ensure()
             packages.ensure(lambda what: print(what, file=sys.stderr))
@@ -120,12 +121,12 @@ class Machine:
 
     def restart_api_server(self) -> None:
         """Stop the API server and start it again; return when it is ready."""
-        self.processes.stop(["api"], RESTART_PATIENCE)
+        self.processes.stop(["api"], STOP_PATIENCE)
         self.start("api")
 
     def stop_kubelet(self) -> None:
         """Stop the kubelet; containers go on. After some 12 s the node is NotReady."""
-        self.processes.stop(["kubelet"], RESTART_PATIENCE)
+        self.processes.stop(["kubelet"], STOP_PATIENCE)
 
     def start_kubelet(self) -> None:
         """Start the kubelet again; return when the node is Ready."""
@@ -180,18 +181,24 @@ class Machine:
     def _programs(self) -> pathlib.Path:
         return pathlib.Path(json.loads(self._state.read_text())["programs"])
 
-    def _is_usable(self) -> bool:
-        """Tell whether the cluster is up and whole and may be used; raise when it is another run's."""
+    def _use(self) -> bool:
+        """Use a cluster that is up, what was stopped of it started again; False where there is none, or it is too old."""
         if not self._state.exists():
             return False
-        owner = json.loads(self._state.read_text())["owner"]
-        if owner is not None:
-            pid, began = owner.split()
+        state = json.loads(self._state.read_text())
+        if state["owner"] is not None:
+            pid, began = state["owner"].split()
             if str(start_time(int(pid))) != began:
                 return False
             if int(pid) != os.getpid():
                 raise Busy(f"the test cluster belongs to the process {pid}: wait for its end")
-        return set(self.processes.names()) == set(ORDER) and self.api.ready()
+        running = self.processes.names()
+        if time.time() - state["up_since"] > OLDEST or not {"etcd", "containerd"} <= set(running):
+            return False
+        for name in ORDER:
+            if name not in running:
+                self.start(name)
+        return True
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -54,13 +54,14 @@ class Starting:
 
     def start_node(self, api: Api) -> None:
         """Start the rest, and return when a pod with a disk could run."""
+        api.apply_object(objects.RBAC, "clusterrolebindings", objects.rights_of_nodes())
         self.start("kubelet", "controllers", "scheduler", "proxy", "dns", "disks", "provisioner")
-        for one in objects.all_objects():
-            plural = "csidrivers" if one["kind"] == "CSIDriver" else "storageclasses"
-            api.apply_object(one["apiVersion"], plural, one)
+        api.apply_object(objects.STORAGE, "csidrivers", objects.driver())
+        for one in objects.storage_classes():
+            api.apply_object(objects.STORAGE, "storageclasses", one)
         crds = [api.apply_crd(file) for file in sorted((self.programs / CRD_FOLDER).glob("*.yaml"))]
         self.processes.wait("api", lambda: all(checks.is_served(api, crd) for crd in crds), PATIENCE)
-        api.apply_object("snapshot.storage.k8s.io/v1", "volumesnapshotclasses", objects.snapshot_class())
+        api.apply_object(objects.SNAPSHOTS, "volumesnapshotclasses", objects.snapshot_class())
         self.start("snapshot-controller", "snapshotter")
         self.wait(api)
 
