@@ -207,6 +207,8 @@ def _lines(response: Any) -> Iterator[bytes]:
             yield from filter(None, lines)
     except (HTTPError, OSError) as error:
         raise TryLater(f"the watch broke off: {_words(error)}", delay=1.0) from error
+    if rest:
+        raise TryLater("the watch sent something else than events, or broke off in one", delay=1.0)
 
 
 def _event(line: bytes) -> Event:

@@ -120,6 +120,7 @@ class Mirror:
     def _follow(self, version: str) -> None:
         listed = clock.monotonic()
         while not self._ended.is_set() and clock.monotonic() - listed < RELIST:
+            begun = clock.monotonic()
             try:
                 for event in self._api.watch(self._kind, self._selector, version, self._watch):
                     version = event.item["metadata"]["resourceVersion"]
@@ -128,6 +129,9 @@ class Mirror:
                 return
             with self._lock:
                 self._sign = clock.monotonic()
+            if clock.monotonic() - begun < self._pause:
+                # Somebody ends every watch at once, and is not to be asked without end.
+                self._ended.wait(self._pause)
 
     def _take(self, event: Event) -> None:
         with self._lock:
