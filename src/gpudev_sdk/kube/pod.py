@@ -24,6 +24,8 @@ PORT = 2222
 TOOLS, BOOT, STATE, RUN = "/opt/gpudev", "/etc/gpudev", "/run/gpudev-boot", "/run/gpudev"
 SHELL = f"{TOOLS}/bin/enter"
 _BUSYBOX = f"{TOOLS}/bin/busybox"
+#: The tools are read-only; after a restart of the node they may be there already, whole or in part.
+_BRING = f"{_BUSYBOX} chmod -R u+w /target/* 2>/dev/null; exec {_BUSYBOX} cp -RPf {TOOLS}/. /target/"
 #: Who is who in a box, whatever its image says: only these are ever there.
 ACCOUNTS = {
     "passwd": (
@@ -125,7 +127,7 @@ def _tools(settings: KubeSettings) -> Json:
         "name": "tools",
         "image": settings.tools_image,
         "imagePullPolicy": "IfNotPresent",
-        "command": [_BUSYBOX, "cp", "-a", f"{TOOLS}/.", "/target/"],
+        "command": [_BUSYBOX, "sh", "-c", _BRING],
         "securityContext": _without_powers(),
         "resources": {"requests": few, "limits": {"cpu": "1", "memory": "64Mi"}},
         "volumeMounts": [{"name": "tools", "mountPath": "/target"}],

@@ -1,10 +1,11 @@
-"""What a plugin fulfils: the abstract classes of compute, storage and identity."""
+"""What a plugin fulfils: the abstract classes of compute, storage and identity, and abilities beside them."""
 
 from __future__ import annotations
 
+from gpudev_sdk.providers.abilities import Installable
 from gpudev_sdk.providers.compute import Compute
 from gpudev_sdk.providers.context import Context
 from gpudev_sdk.providers.identity import IdentityProvider
 from gpudev_sdk.providers.storage import Storage
 
-__all__ = ["Compute", "Context", "IdentityProvider", "Storage"]
+__all__ = ["Compute", "Context", "IdentityProvider", "Installable", "Storage"]
