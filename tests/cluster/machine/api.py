@@ -16,6 +16,10 @@ _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 
 
+class ApiRefused(Exception):
+    """The API server said no; the message has what it said."""
+
+
 class Api:
     """Calls the API server as the one who may do everything; several threads may use it."""
 
@@ -38,33 +42,33 @@ class Api:
     def find(self, path: str, **query: str) -> dict | None:
         """Return an object or a list; None where there is none."""
         answer = self._client.get(path, params=query)
-        return None if answer.status_code == 404 else answer.raise_for_status().json()
+        return None if answer.status_code == 404 else _checked(answer).json()
 
     def create(self, path: str, body: dict) -> dict:
         """Make an object."""
-        return self._client.post(path, json=body).raise_for_status().json()
+        return _checked(self._client.post(path, json=body)).json()
 
     def patch(self, path: str, body: dict) -> dict | None:
         """Merge a change into an object; None where it is gone."""
         answer = self._client.patch(path, content=json.dumps(body), headers={"Content-Type": _MERGE})
-        return None if answer.status_code == 404 else answer.raise_for_status().json()
+        return None if answer.status_code == 404 else _checked(answer).json()
 
     def patch_status(self, path: str, body: dict) -> None:
         """Merge a change into an object's status; one that is gone, or another of its name by now, stays as it is."""
         answer = self._client.patch(f"{path}/status", content=json.dumps(body), headers={"Content-Type": _MERGE})
         if answer.status_code not in (404, 409):
-            answer.raise_for_status()
+            _checked(answer)
 
     def delete(self, path: str, body: dict | None = None) -> None:
         """Delete an object; one that is gone, or another by now, is no error."""
         answer = self._client.request("DELETE", path, json=body or {})
         if answer.status_code not in (404, 409):
-            answer.raise_for_status()
+            _checked(answer)
 
     def apply(self, path: str, text: str) -> None:
         """Make an object, given in JSON or YAML, be as it is written."""
         query, headers = {"fieldManager": OWNER, "force": "true"}, {"Content-Type": _APPLY}
-        self._client.patch(path, params=query, content=text, headers=headers).raise_for_status()
+        _checked(self._client.patch(path, params=query, content=text, headers=headers))
 
     def apply_object(self, group: str, plural: str, body: dict) -> None:
         """Make an object of no namespace be as it is written."""
@@ -76,3 +80,11 @@ class Api:
         name = f"{plural}.{group}"
         self.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}", file.read_text())
         return name
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    if answer.is_error:
+        raise ApiRefused(
+            f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:1000]}"
+        )
+    return answer

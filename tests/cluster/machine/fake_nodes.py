@@ -11,7 +11,7 @@ import attrs
 import httpx2
 
 from tests.cluster.machine import checks, fake_pods
-from tests.cluster.machine.api import Api
+from tests.cluster.machine.api import Api, ApiRefused
 from tests.cluster.machine.layout import Layout
 
 #: A quarter of the time after which the controllers think a node lost.
@@ -145,7 +145,7 @@ class FakeNodes:
     def _try(self, work) -> None:
         try:
             work()
-        except httpx2.HTTPError:
+        except (ApiRefused, httpx2.TransportError):
             # The API server restarts in some tests; the next round finds it again.
             return
 

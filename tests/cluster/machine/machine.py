@@ -27,6 +27,8 @@ from tests.cluster.machine.starting import PATIENCE, Starting
 #: How long a process may take to end by itself. The API server always takes longer: it hangs up on everybody who asks
 #: something new at once, and then waits a minute for those who watch.
 STOP_PATIENCE = 3.0
+#: They end when they lose the driver. In a pod they would be started again together.
+SIDECARS = ("provisioner", "snapshotter")
 #: A cluster that a person left up is brought up anew well before its certificates end.
 OLDEST = authority.GOOD_FOR.total_seconds() / 2
 
@@ -139,7 +141,9 @@ class Machine:
     def start(self, name: str) -> None:
         """Start a process that was stopped or killed, and wait until all is ready again."""
         starting = self._starting(self._programs)
-        starting.start(name)
+        also = SIDECARS if name == "disks" else ()
+        self.processes.stop([*also], STOP_PATIENCE)
+        starting.start(name, *also)
         self.processes.wait("api", self.api.ready, PATIENCE)
         starting.wait(self.api)
 
