@@ -96,6 +96,7 @@ class Machine:
 
     def up(self) -> None:
         """Bring the cluster up unless it is; when this returns, a pod with a disk can run."""
+        packages.require_root()
         with self._alone():
             if self._use():
                 return

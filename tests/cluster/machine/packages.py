@@ -26,12 +26,18 @@ NEEDED = {
 
 
 class Lacking(Exception):
-    """The host lacks packages; the message says how to get them."""
+    """The host lacks packages, or we lack rights; the message says what to do."""
 
 
 def lacking() -> list[str]:
     """Return the packages that are not there."""
     return [package for package, file in NEEDED.items() if not pathlib.Path(file).exists()]
+
+
+def require_root() -> None:
+    """Raise when we may not do what a node does: mount, and change the network."""
+    if os.geteuid():
+        raise Lacking("the test cluster is a node of this machine: run it as root")
 
 
 def ensure(say: Callable[[str], None]) -> None:

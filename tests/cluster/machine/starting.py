@@ -11,7 +11,7 @@ from tests.cluster.machine import authority, cgroups, checks, files, host, netwo
 from tests.cluster.machine.api import Api
 from tests.cluster.machine.commands import Commands
 from tests.cluster.machine.layout import Layout
-from tests.cluster.machine.processes import Processes
+from tests.cluster.machine.processes import DidNotStart, Processes
 from tests.cluster.machine.programs import CRD_FOLDER
 
 #: Many times what a part takes on two busy cores.
@@ -78,4 +78,6 @@ class Starting:
     def _import_pause(self) -> None:
         ctr = [str(self.programs / "ctr"), "--address", str(self.layout.containerd), "--namespace", "k8s.io"]
         image = pause.archive(self.programs / "pause")
-        subprocess.run([*ctr, "images", "import", "-"], input=image, capture_output=True, check=True)
+        done = subprocess.run([*ctr, "images", "import", "-"], input=image, capture_output=True, check=False)
+        if done.returncode:
+            raise DidNotStart(f"containerd takes no image: {done.stderr.decode(errors='replace')}")
