@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-MEMBERS := . apps/cli apps/services examples/gpudev-example
+MEMBERS := . apps/cli apps/services examples/gpudev-example plugins/gpudev-kind
 UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 # Nothing is written into anybody's home.
@@ -17,7 +17,7 @@ help: ## list the targets
 
 setup: $(VENV)/.ready ## make the virtual environment with everything in it
 
-$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard apps/*/pyproject.toml examples/*/pyproject.toml)
+$(VENV)/.ready: requirements.lock pyproject.toml $(wildcard apps/*/pyproject.toml examples/*/pyproject.toml plugins/*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "gpudev needs Python 3.11 or newer; install it and run make again" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
