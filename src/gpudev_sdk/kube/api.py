@@ -57,7 +57,7 @@ class Api:
         self._client, self._overtime = client, overtime
         self._counting = threading.Lock()
         self.namespace = namespace
-        #: Calls made, but for watches and the lists they begin with.
+        #: Calls made, but for watches.
         self.calls = 0
 
     def find(self, kind: Kind, name: str) -> Json | None:

@@ -148,6 +148,8 @@ class Mirror:
             self._items[_key(item)] = self._trim(item)
 
     def _note(self, error: ProviderError) -> None:
+        if self._ended.is_set():
+            return
         with self._lock:
             known, self._trouble = self._trouble, error
         if known is None or known.message != error.message:

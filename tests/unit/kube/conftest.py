@@ -8,6 +8,7 @@ import time
 import pytest
 
 from gpudev_sdk import clock
+from tests.unit.kube.bench import Bench
 from tests.unit.kube.fake_api import FakeApi
 
 
@@ -47,3 +48,10 @@ def passing():
 
     yield let_pass
     clock.install(None)
+
+
+@pytest.fixture
+def bench(fake):
+    made = Bench(fake)
+    yield made
+    made.stop()

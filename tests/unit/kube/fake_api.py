@@ -49,6 +49,8 @@ class FakeApi:
     store: Store = attrs.field(factory=Store)
     calls: list[Call] = attrs.field(factory=list)
     trouble: Trouble = attrs.field(default=lambda call: None)
+    #: What is refused by verb and resource: a status, a reason and a message.
+    refuse: dict[tuple[str, str], tuple[int, str, str]] = attrs.field(factory=dict)
     #: A list is cut into pages of at most this many, whatever limit was asked for.
     page: int = 500
     #: Watches send nothing and do not end.
@@ -61,7 +63,7 @@ class FakeApi:
 
     def __attrs_post_init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), self)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self._server.take, daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -89,7 +91,7 @@ class FakeApi:
     def close(self) -> None:
         """Serve nobody any more."""
         self.stalled = False
-        self._server.shutdown()
+        _hang_up(self._server.socket)
         self._server.server_close()
         self.cut_watches()
         self._server.hang_up()
@@ -99,6 +101,8 @@ class FakeApi:
     def answer(self, call: Call, kind: kinds.Kind, method: str, content: str, body: Json | None) -> Json:
         """Carry out a call that is no watch."""
         key = (kind.plural, call.namespace, call.name or (body or {}).get("metadata", {}).get("name", ""))
+        if (call.verb, call.resource) in self.refuse:
+            raise Refused(*self.refuse[call.verb, call.resource])
         if call.verb == "list":
             return self._page_of(call, kind)
         if call.verb == "get":
@@ -138,6 +142,15 @@ class _Server(http.server.ThreadingHTTPServer):
         self.fake = fake
         self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
+
+    def take(self) -> None:
+        """Take connections until the server is closed; `serve_forever` would notice that late."""
+        while True:
+            try:
+                request, address = self.socket.accept()
+            except OSError:
+                return
+            self.process_request(request, address)
 
     def process_request(self, request, client_address) -> None:
         self._open.add(request)

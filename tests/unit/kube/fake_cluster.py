@@ -28,7 +28,7 @@ class Kubelet:
         if "deletionTimestamp" in pod["metadata"]:
             if pod["status"]["phase"] not in _OVER and pod["spec"].get("nodeName"):
                 self.stop(store, key)
-        elif not pod["spec"].get("nodeName"):
+        elif not pod["spec"].get("nodeName") and "affinity" in pod["spec"]:
             self.start(store, key)
 
     def start(self, store: Store, key: Key) -> None:
