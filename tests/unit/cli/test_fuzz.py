@@ -19,7 +19,7 @@ from gpudev_sdk.errors import Conflict
 from tests.unit.client.stub_api import Stub, reservation
 
 #: What would wait, or start something, by itself.
-LEFT_OUT = ("up", "down", "login", "wait")
+LEFT_OUT = ("up", "down", "backend", "login", "wait")
 COMMANDS = [name for group in GROUPS.values() for name in group if name not in LEFT_OUT] + list(ALIASES)
 WORDS = [
     "h100",

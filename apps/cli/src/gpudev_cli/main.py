@@ -46,6 +46,7 @@ GROUPS = {
         "up": "start a server on this machine",
         "down": "stop it; boxes live on",
         "admin": "people, health, backup: for who runs the server",
+        "backend": "add, list or remove places where boxes run",
         "plugins": "what is installed beside gpudev itself",
         "completion": "completion for your shell",
     },

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gpudev_sdk.errors import EXIT_STATUS, GpudevError
+from gpudev_services.backends.command import add_words as add_backend_words
 
-COMMANDS = ("up", "down", "restore", "processor", "migrate")
+COMMANDS = ("up", "down", "restore", "backend", "processor", "migrate")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,6 +26,8 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--force", action="store_true", help="also while others have boxes here")
     restore = _command(commands, "restore", "put the database back from a backup, while gpudev is down")
     restore.add_argument("file", type=pathlib.Path, help="what `gpudev admin backup` wrote")
+    backend = commands.add_parser("backend", help="add, list or remove backends in the configuration")
+    add_backend_words(backend)
     processor = _command(commands, "processor", "more workers for an up that runs, in a process of their own")
     processor.add_argument("--config", type=pathlib.Path, metavar="FILE")
     migrate = commands.add_parser("migrate", help="bring a database up to this version")
@@ -95,6 +98,13 @@ def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _backend(arguments: argparse.Namespace) -> int:
+    from gpudev_services.backends.command import run
+    from gpudev_services.up.folder import DataFolder
+
+    return run(arguments, DataFolder(data_root(arguments.data)))
+
+
 def _processor(arguments: argparse.Namespace) -> int:
     from gpudev_services import logs
     from gpudev_services.processor import run
@@ -117,6 +127,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": _up,
     "down": _down,
     "restore": _restore,
+    "backend": _backend,
     "processor": _processor,
     "migrate": _migrate,
 }

@@ -1,0 +1,46 @@
+"""The server's configuration file, read and replaced whole."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import tempfile
+import tomllib
+from typing import Any
+
+from gpudev_sdk.errors import ConfigError
+
+
+def read(path: pathlib.Path) -> str:
+    """Return the file's text; one that is not there is empty."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="Correct that, and run it again.") from error
+
+
+def parse(path: pathlib.Path, text: str) -> dict[str, Any]:
+    """Return what the text says; raise ConfigError, with the place, if it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint="Correct that line, and run it again.") from error
+
+
+def replace(path: pathlib.Path, before: str, text: str) -> None:
+    """Put a text in the file's place, at once or not at all; raise ConfigError if somebody changed it meanwhile."""
+    target = path.resolve()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if read(target) != before:
+        raise ConfigError(f"{path} was changed meanwhile", hint="Run it again.")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    pathlib.Path(temporary).replace(target)
