@@ -14,7 +14,11 @@ from gpudev_sdk.kube import cluster
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import NAMESPACE
 from gpudev_sdk.kube.settings import KubeSettings
+from tests.cluster.machine import images
+from tests.cluster.machine.machine import Machine
 
+#: GPUs that the node of our own cluster pretends to have.
+GPUS = 8
 NAMESPACE_PREFIX = "gpudev-test-"
 #: What a given cluster must be told: where our images can be pushed to and pulled from, and its classes.
 REGISTRY, STORAGE_CLASS, SNAPSHOT_CLASS = (
@@ -35,7 +39,7 @@ class Place:
     storage_class: str = "disk"
     snapshot_class: str = "disk"
     #: The machine behind it where it is our own: its parts can be stopped and killed.
-    machine: object | None = None
+    machine: Machine | None = None
 
     def api(self, namespace: str | None = None) -> Api:
         """Return the API server as an admin of the cluster sees it."""
@@ -69,8 +73,6 @@ def namespace(api: Api) -> Iterator[str]:
 @contextlib.contextmanager
 def given() -> Iterator[Place]:
     """Use the cluster of KUBECONFIG."""
-    from tests.cluster.machine import images
-
     kubeconfig = os.environ["KUBECONFIG"]
     registry = os.environ.get(REGISTRY, "localhost:5000")
     made = images.make_once(_cache(), registry)
@@ -87,12 +89,9 @@ def given() -> Iterator[Place]:
 @contextlib.contextmanager
 def own() -> Iterator[Place]:
     """Bring a cluster up on this machine, and take it down."""
-    from tests.cluster.machine.machine import Machine
-
-    from tests.cluster.machine import images
-
     with Machine() as machine:
         made = images.make_once(_cache(), machine.registry)
+        machine.pretend_gpus(machine.layout.node, GPUS)
         kubeconfig = str(machine.kubeconfig)
         with namespace(cluster.connect(kubeconfig, "", "default")) as name:
             yield Place(kubeconfig=kubeconfig, namespace=name, images=attrs.asdict(made), machine=machine)

@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.cluster.machine.commands import ORDER
-from tests.cluster.machine.machine import Busy, Machine
+from tests.cluster.machine.machine import Machine
 from tests.cluster.machine.network import AnotherNode
 from tests.cluster.machine.packages import Lacking
 from tests.cluster.machine.processes import DidNotStart
@@ -51,7 +51,7 @@ def main() -> int:
     asked = {"up": up, "down": down, "status": status}[parser.parse_args().command]
     try:
         return asked(Machine(detached=True))
-    except (AnotherNode, Busy, CannotBuild, DidNotStart, Lacking) as problem:
+    except (AnotherNode, CannotBuild, DidNotStart, Lacking) as problem:
         print(problem, file=sys.stderr)
         return 1
 

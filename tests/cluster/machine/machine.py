@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import pathlib
 import sys
 import time
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 
 import attrs
 
-from gpudev_services.up.processes import start_time
 from tests.cluster.machine import authority, network, packages, programs, remains
 from tests.cluster.machine.api import Api
 from tests.cluster.machine.commands import ORDER
@@ -22,6 +20,7 @@ from tests.cluster.machine.disks import Disks
 from tests.cluster.machine.fake_nodes import FakeNodes, pretend_gpus
 from tests.cluster.machine.layout import Layout
 from tests.cluster.machine.processes import Processes
+from tests.cluster.machine.sharing import State, myself, read
 from tests.cluster.machine.starting import PATIENCE, Starting
 
 #: How long a process may take to end by itself. The API server always takes longer: it hangs up on everybody who asks
@@ -33,23 +32,18 @@ SIDECARS = ("provisioner", "snapshotter")
 OLDEST = authority.GOOD_FOR.total_seconds() / 2
 
 
-class Busy(Exception):
-    """The machine's one cluster belongs to another run of tests; the message says to which."""
-
-
 @attrs.define
 class Machine:
     """A Kubernetes on this machine.
 
-    There is at most one. One that a person left up (`python -m tests.cluster.machine up`) is used as it is, and left
-    up; what a killed run left is cleared away first.
+    There is at most one, which several processes may use at a time: the last takes it down. One that a person brought up
+    (`python -m tests.cluster.machine up`) is left up; what a killed run left is cleared away first.
     """
 
     layout: Layout = attrs.field(factory=Layout)
-    #: Stays up when this Python process ends.
+    #: Stays up when nobody uses it.
     detached: bool = False
     _api: Api | None = attrs.field(default=None, init=False)
-    _brought_up: bool = attrs.field(default=False, init=False)
 
     @property
     def kubeconfig(self) -> pathlib.Path:
@@ -90,33 +84,35 @@ class Machine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ):
-        self._forget_api()
-        if self._brought_up and not self.detached:
-            self.down()
+        self.leave()
 
     def up(self) -> None:
         """Bring the cluster up unless it is; when this returns, a pod with a disk can run."""
         packages.require_root()
         with self._alone():
-            if self._use():
-                return
-            binaries = programs.ensure()
-            packages.ensure(lambda what: print(what, file=sys.stderr))
-            remains.clear(self.layout)
-            network.refuse_another_node()
-            with contextlib.ExitStack() as undo:
-                undo.callback(remains.clear, self.layout)
-                self._bring_up(binaries)
-                undo.pop_all()
-            self._brought_up = True
+            state = self._find_state()
+            if state is None:
+                state = self._bring_up()
+            elif not state.living():
+                self._mend()
+            self._write_state(state.joined(None if self.detached else myself()))
 
-    def down(self) -> None:
-        """Take everything away. What is down already stays so."""
+    def leave(self) -> None:
+        """Have no more to do with the cluster; the last who leaves takes it down, unless a person left it up."""
         self._forget_api()
         with self._alone():
-            self._stop_all()
-            remains.clear(self.layout)
-            self._brought_up = False
+            state = self._find_state()
+            if state is not None:
+                state = state.left(myself())
+                self._write_state(state)
+                if not state.detached and not state.living():
+                    self._take_down()
+
+    def down(self) -> None:
+        """Take everything away, whoever uses it. What is down already stays so."""
+        self._forget_api()
+        with self._alone():
+            self._take_down()
 
     def leftovers(self) -> list[str]:
         """Return what of a cluster is on this machine; nothing after `down`."""
@@ -156,22 +152,36 @@ class Machine:
         """Let a node say that it has GPUs; the real one's kubelet leaves that as it is."""
         pretend_gpus(self.api, node, count)
 
-    def _bring_up(self, binaries: pathlib.Path) -> None:
-        starting = self._starting(binaries)
-        starting.prepare()
-        starting.start_node(starting.start_api())
-        owner = None if self.detached else f"{os.getpid()} {start_time(os.getpid())}"
-        self._state.write_text(json.dumps({"owner": owner, "programs": str(binaries), "up_since": time.time()}))
+    def _bring_up(self) -> State:
+        binaries = programs.ensure()
+        packages.ensure(lambda what: print(what, file=sys.stderr))
+        remains.clear(self.layout)
+        network.refuse_another_node()
+        with contextlib.ExitStack() as undo:
+            undo.callback(remains.clear, self.layout)
+            starting = self._starting(binaries)
+            starting.prepare()
+            starting.start_node(starting.start_api())
+            undo.pop_all()
+        return State(programs=str(binaries), up_since=time.time())
 
-    def _starting(self, binaries: pathlib.Path) -> Starting:
-        return Starting(self.layout, binaries, self.processes)
+    def _mend(self) -> None:
+        """Start what was stopped or has ended, of a cluster that nobody else uses at this moment."""
+        running = self.processes.names()
+        for name in ORDER:
+            if name not in running:
+                self.start(name)
 
-    def _stop_all(self) -> None:
+    def _take_down(self) -> None:
         # The API server and etcd last, so that the others end without minding that they are gone.
         others = [name for name in reversed(ORDER) if name not in ("api", "etcd")]
         self.processes.stop(others, STOP_PATIENCE)
         self.processes.stop(["api"], STOP_PATIENCE)
         self.processes.stop(["etcd"], STOP_PATIENCE)
+        remains.clear(self.layout)
+
+    def _starting(self, binaries: pathlib.Path) -> Starting:
+        return Starting(self.layout, binaries, self.processes)
 
     def _forget_api(self) -> None:
         if self._api is not None:
@@ -179,31 +189,28 @@ class Machine:
             self._api = None
 
     @property
+    def _programs(self) -> pathlib.Path:
+        return pathlib.Path(read(self._state).programs)
+
+    @property
     def _state(self) -> pathlib.Path:
         return self.layout.folder / "up.json"
 
-    @property
-    def _programs(self) -> pathlib.Path:
-        return pathlib.Path(json.loads(self._state.read_text())["programs"])
+    def _write_state(self, state: State) -> None:
+        part = self._state.with_suffix(".part")
+        part.write_text(json.dumps(attrs.asdict(state)))
+        part.rename(self._state)
 
-    def _use(self) -> bool:
-        """Use a cluster that is up, what was stopped of it started again; False where there is none, or it is too old."""
+    def _find_state(self) -> State | None:
+        """Return how the cluster is used; None where there is none, or none that can be used or is anybody's."""
         if not self._state.exists():
-            return False
-        state = json.loads(self._state.read_text())
-        if state["owner"] is not None:
-            pid, began = state["owner"].split()
-            if str(start_time(int(pid))) != began:
-                return False
-            if int(pid) != os.getpid():
-                raise Busy(f"the test cluster belongs to the process {pid}: wait for its end")
-        running = self.processes.names()
-        if time.time() - state["up_since"] > OLDEST or not {"etcd", "containerd"} <= set(running):
-            return False
-        for name in ORDER:
-            if name not in running:
-                self.start(name)
-        return True
+            return None
+        state = read(self._state)
+        if state.living():
+            return state
+        # After the machine was started anew the file may still be there.
+        runs = {"etcd", "containerd"} <= set(self.processes.names())
+        return state if state.detached and runs and time.time() - state.up_since < OLDEST else None
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
