@@ -36,6 +36,8 @@ class GpuType:
     max_duration: dt.timedelta | None = None
     #: Made up by the operator for trials; nothing stands behind it.
     pretended: bool = False
+    #: One reservation may have several whole nodes of it, all at once (the ability `Gang`).
+    gang: bool = False
 
     @property
     def is_cpu(self) -> bool:
@@ -47,8 +49,10 @@ class GpuType:
         """Slots on one node: the GPUs, or `slots_per_node` for a CPU-only type."""
         return self.gpus_per_node or self.slots_per_node
 
-    def slots_for(self, gpus: int) -> int:
-        """Slots that `gpus` GPUs take: as many, or one of a CPU-only type."""
+    def slots_for(self, gpus: int, nodes: int = 1) -> int:
+        """Slots on each node that `gpus` GPUs a node take: as many, or one of a CPU-only type; of a gang, the whole node."""
+        if nodes > 1:
+            return self.slots
         return 1 if self.is_cpu else gpus
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from gpudev_sdk.domain.gangs import Together, check_gang
 from gpudev_sdk.domain.gpu import GpuType
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.times import HOUR, MINUTE, format_duration
@@ -60,19 +61,28 @@ class Limits:
         return max(self.max_total, self.longest(gpu_type))
 
 
-def check_against(request: Request, offers: Sequence[tuple[str, GpuType]], limits: Limits) -> GpuType:
+def check_against(
+    request: Request, offers: Sequence[tuple[str, GpuType]], limits: Limits, together: Together | None = None
+) -> GpuType:
     """Return the type asked for; raise if it does not exist, could never fit, or is over the limits.
 
-    `offers` are (backend, type) of the whole install.
+    `offers` are (backend, type) of the whole install; `together` says what gangs there is room for.
     """
-    fitting = [kind for backend, kind in offers if kind.name == request.gpu_type and request.backend in (None, backend)]
+    fitting = [
+        (backend, kind)
+        for backend, kind in offers
+        if kind.name == request.gpu_type and request.backend in (None, backend)
+    ]
     if not fitting:
         known = ", ".join(sorted({kind.name for _, kind in offers})) or "none"
         raise InvalidRequest(
             f"there is no GPU type {request.gpu_type!r} here", field="gpu_type", hint=f"There are: {known}."
         )
-    kind = max(fitting, key=lambda kind: kind.gpus_per_node)
-    _check_count(request, kind)
+    if request.nodes > 1:
+        kind = check_gang(request, fitting, together or {})
+    else:
+        kind = max((kind for _, kind in fitting), key=lambda kind: kind.gpus_per_node)
+        _check_count(request, kind)
     if request.duration > limits.longest(kind):
         longest = format_duration(limits.longest(kind))
         raise LimitReached(f"a {kind.name} box lasts at most {longest}", hint=f"Ask for {longest} or less.")
@@ -90,5 +100,3 @@ def _check_count(request: Request, kind: GpuType) -> None:
             field="gpus",
             hint=f"Ask for {kind.name}:{kind.gpus_per_node} or fewer.",
         )
-    if request.nodes != 1:
-        raise InvalidRequest("a reservation has one node here", field="nodes", hint="Leave --nodes out.")

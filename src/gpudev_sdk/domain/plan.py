@@ -17,6 +17,14 @@ class Bin:
     gpu_type: str
     #: Slots that exist and may be used at all (schedulable, not busy outside).
     usable: int
+    zone: str = "local"
+    #: All slots that exist: a gang takes whole nodes. 0: all may be used.
+    total: int = 0
+
+    @property
+    def whole(self) -> int:
+        """The slots of the whole node."""
+        return self.total or self.usable
 
 
 @attrs.frozen(kw_only=True)
@@ -36,14 +44,17 @@ class Waiting:
 
     reservation_id: uuid.UUID
     gpu_type: str
+    #: On each node.
     slots: int
     #: How long it will hold its slots: granted + grace + stop allowance.
     lasts: dt.timedelta
     priority: int
     seq: int
     backend: str | None = None
-    #: Only this node can have it (its disk lies there), or None.
+    #: Only this node can have it (its disk lies there), or None; of a gang it is rank 0.
     node: str | None = None
+    #: More than 1 is a gang: so many whole nodes of one zone, all at once.
+    nodes: int = 1
     #: Things only one reservation has at a time: its disk, its name.
     exclusive: frozenset[str] = frozenset()
 
@@ -70,9 +81,17 @@ class Placement:
     #: None: not while what is known holds.
     starts_at: dt.datetime | None
     backend: str | None = None
+    #: The node, or rank 0's of a gang.
     node: str | None = None
+    #: Every node of a gang by rank; empty for one node.
+    nodes: tuple[str, ...] = ()
     #: What it waits for, in words.
     waiting_for: str = ""
+
+    @property
+    def everywhere(self) -> tuple[str | None, ...]:
+        """Every node, one or several."""
+        return self.nodes or (self.node,)
 
 
 @attrs.frozen(kw_only=True)

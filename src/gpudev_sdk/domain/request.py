@@ -25,12 +25,14 @@ class Request:
     """What a person asks for. Secret values are not in it, only their names."""
 
     gpu_type: str
+    #: On each node.
     gpus: int
     duration: dt.timedelta
     #: Name of the person's disk; None is a throw-away home.
     disk: str | None = None
     #: Name of the box; None takes the disk's.
     name: str | None = None
+    #: More than 1 is a gang: so many whole nodes of one zone, all at once.
     nodes: int = 1
     image: str | None = None
     backend: str | None = None

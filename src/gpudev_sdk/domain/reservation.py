@@ -9,7 +9,7 @@ import uuid
 import attrs
 
 from gpudev_sdk.domain.request import Request
-from gpudev_sdk.domain.server import ServerId
+from gpudev_sdk.domain.server import Peer, ServerId
 
 
 class State(enum.StrEnum):
@@ -87,8 +87,15 @@ class Reservation:
     end_detail: str = ""
     needs_attention: str | None = None
     backend: str | None = None
+    #: The node, or rank 0's of a gang, and the slots held there.
     node: str | None = None
     slots: tuple[int, ...] = ()
+    #: Slots on each node: its GPUs, one of a CPU-only type, or all of a whole node.
+    slots_needed: int = 1
+    #: How many nodes; more than one is a gang.
+    nodes: int = 1
+    #: What a gang holds, by rank: rank 0 is `node`, the others follow by name. Empty for one node.
+    peers: tuple[Peer, ...] = ()
     endpoint: str | None = None
     files_digest: str | None = None
     #: Steps of preparing and stopping that were seen done.
@@ -111,11 +118,6 @@ class Reservation:
     def server_id(self) -> ServerId:
         """The name of the present attempt's server."""
         return ServerId(self.id, self.attempt)
-
-    @property
-    def slots_needed(self) -> int:
-        """Slots on its node: its GPUs, or one of a CPU-only type."""
-        return self.request.gpus or 1
 
 
 @attrs.frozen(kw_only=True)

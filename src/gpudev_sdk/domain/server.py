@@ -53,6 +53,14 @@ class ServerId:
         return parsed
 
 
+@attrs.frozen
+class Peer:
+    """One node of a gang, and the slots of it that the gang holds. Its place among the others is its rank."""
+
+    node: str
+    slots: tuple[int, ...]
+
+
 @attrs.frozen(kw_only=True)
 class ServerSpec:
     """Everything compute needs to launch one server, and nothing it has to look up."""
@@ -66,8 +74,9 @@ class ServerSpec:
     gpu_type: str
     #: Slots of that node which this server holds, by index.
     slots: tuple[int, ...]
+    #: GPUs on each node.
     gpus: int
-    #: The disk at /home/dev; None is a throw-away home.
+    #: The disk at /home/dev (of a gang, on rank 0 alone); None is a throw-away home.
     mount: Mount | None
     image: str | None = None
     cpus: float | None = None
@@ -76,6 +85,13 @@ class ServerSpec:
     files: dict[str, bytes] = attrs.field(factory=dict, repr=False)
     #: Secret values for the environment; never in argv, logs or specs that others read.
     env: dict[str, str] = attrs.field(factory=dict, repr=False)
+    #: The nodes of a gang by rank, `node` and `slots` above being rank 0's; empty for one node.
+    peers: tuple[Peer, ...] = ()
+
+    @property
+    def shares(self) -> tuple[Peer, ...]:
+        """What it holds of every node it is on, by rank."""
+        return self.peers or (Peer(self.node, self.slots),)
 
 
 @attrs.frozen(kw_only=True)

@@ -21,6 +21,7 @@ def server_spec(backend: Backend, look: Look, kind: GpuType | None) -> ServerSpe
         node=row.node or "",
         gpu_type=row.request.gpu_type,
         slots=row.slots,
+        peers=row.peers,
         gpus=row.request.gpus,
         mount=mount,
         image=row.request.image,

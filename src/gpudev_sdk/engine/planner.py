@@ -2,8 +2,9 @@
 
 FIFO by priority class with conservative backfill: requests are placed in the order of the line, each at the earliest
 moment at which every older one keeps its own planned start. So a small request may start in a hole before an older
-large one, and never delays it. A request that waits for something of its own (its disk, its name) is given a time and
-holds no room, so that it does not hold up others.
+large one, and never delays it. A gang gets all its nodes at one moment and holds them as anybody does, so that it is not
+starved. A request that waits for something of its own (its disk, its name) is given a time and holds no room, so that it
+does not hold up others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from gpudev_sdk.domain.plan import Bin, Placement, Plan, Question, Waiting
+from gpudev_sdk.engine.gangs import Gangs, Spot
 from gpudev_sdk.engine.profile import Profile
 
 #: (start, slots left over then, backend, node, version of the profile it was computed from, bin)
@@ -32,6 +34,7 @@ class _Room:
     def __init__(self, bins: Iterable[tuple[Bin, Profile]]) -> None:
         self._bins = list(bins)
         self._offers: dict[tuple[int, float, str | None, str | None], list[_Offer]] = {}
+        self._gangs = Gangs(self._bins)
 
     def _offer(self, number: int, waiting: Waiting, not_before: float) -> _Offer:
         place, profile = self._bins[number]
@@ -44,8 +47,10 @@ class _Room:
         wanted = waiting.backend in (None, place.backend) and waiting.node in (None, place.node)
         return wanted and place.usable >= waiting.slots
 
-    def best(self, waiting: Waiting, now: float) -> _Offer | None:
-        """Return the best offer from `now` on: the earliest; of several, a tight fit as far as known, then by name."""
+    def best(self, waiting: Waiting, now: float) -> Spot | None:
+        """Return the best spot from `now` on: the earliest; of several, a tight fit as far as known, then by name."""
+        if waiting.nodes > 1:
+            return self._gangs.best(waiting, now)
         shape = (waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node)
         offers = self._offers.get(shape)
         if offers is None:
@@ -59,23 +64,33 @@ class _Room:
                 break
             # It was a lower bound, so nothing before it need be looked at again.
             heapq.heapreplace(offers, self._offer(number, waiting, start))
-        return offers[0] if offers and offers[0][0] < math.inf else None
+        return _spot(offers[0]) if offers else None
 
-    def best_from(self, waiting: Waiting, not_before: float) -> _Offer | None:
-        """Return the best offer from a later moment on, without remembering anything."""
+    def best_from(self, waiting: Waiting, not_before: float) -> Spot | None:
+        """Return the best spot from a later moment on, without remembering anything."""
+        if waiting.nodes > 1:
+            return self._gangs.best_from(waiting, not_before)
         fitting = (number for number in range(len(self._bins)) if self._may_hold(number, waiting))
         best = min((self._offer(number, waiting, not_before) for number in fitting), default=None)
-        return best if best is not None and best[0] < math.inf else None
+        return None if best is None else _spot(best)
 
-    def hold(self, offer: _Offer, waiting: Waiting) -> None:
-        start, profile = offer[0], self._bins[offer[5]][1]
-        profile.hold(start, start + waiting.lasts.total_seconds(), waiting.slots)
+    def hold(self, spot: Spot, waiting: Waiting) -> None:
+        for number in spot.bins:
+            self._bins[number][1].hold(spot.start, spot.start + waiting.lasts.total_seconds(), waiting.slots)
 
     def why_never(self, waiting: Waiting) -> str:
         """Say in words why no moment is known."""
+        if waiting.nodes > 1:
+            nodes = f"{waiting.nodes} whole nodes of {waiting.gpu_type} in one zone"
+            return f"{nodes} {'whose end is not known' if self._gangs.fits(waiting) else 'that can be used'}"
         if not any(self._may_hold(number, waiting) for number in range(len(self._bins))):
             return f"a node with {waiting.slots} × {waiting.gpu_type} that can be used"
         return f"{waiting.slots} × {waiting.gpu_type} whose end is not known"
+
+
+def _spot(offer: _Offer) -> Spot | None:
+    start, _, backend, node, _, number = offer
+    return Spot(start, backend, (node,), (number,)) if start < math.inf else None
 
 
 def _rooms(question: Question, now: float) -> dict[str, _Room]:
@@ -132,28 +147,33 @@ class _Line:
         offer = room.best_from(waiting, blocked) if blocked < math.inf else None
         return self._placement(waiting, offer, "" if offer else room.why_never(waiting))
 
-    def _take(self, room: _Room, waiting: Waiting, offer: _Offer | None) -> None:
+    def _take(self, room: _Room, waiting: Waiting, offer: Spot | None) -> None:
         if offer is not None:
             room.hold(offer, waiting)
-        end = math.inf if offer is None else offer[0] + waiting.lasts.total_seconds()
+        end = math.inf if offer is None else offer.start + waiting.lasts.total_seconds()
         self.taken.update(dict.fromkeys(waiting.exclusive, end))
 
-    def _placement(self, waiting: Waiting, offer: _Offer | None, reason: str) -> Placement:
+    def _placement(self, waiting: Waiting, offer: Spot | None, reason: str) -> Placement:
         position = self.positions[waiting.reservation_id]
         if offer is None:
             return Placement(
                 reservation_id=waiting.reservation_id, position=position, starts_at=None, waiting_for=reason
             )
-        if offer[0] > self.now:
-            reason = reason or f"{waiting.slots} × {waiting.gpu_type}"
+        if offer.start > self.now:
+            reason = reason or f"{_times(waiting)}{waiting.slots} × {waiting.gpu_type}"
         return Placement(
             reservation_id=waiting.reservation_id,
             position=position,
-            starts_at=dt.datetime.fromtimestamp(offer[0], self.zone),
-            backend=offer[2],
-            node=offer[3],
+            starts_at=dt.datetime.fromtimestamp(offer.start, self.zone),
+            backend=offer.backend,
+            node=offer.nodes[0],
+            nodes=offer.nodes if waiting.nodes > 1 else (),
             waiting_for=reason,
         )
+
+
+def _times(waiting: Waiting) -> str:
+    return f"{waiting.nodes} nodes with " if waiting.nodes > 1 else ""
 
 
 def _positions(order: Iterable[Waiting]) -> dict[uuid.UUID, int]:

@@ -78,10 +78,19 @@ def ask(seen: fleet.Fleet, limits: Limits) -> Question:
     return Question(
         now=seen.now,
         bins=tuple(
-            Bin(backend=row["backend"], node=row["node"], gpu_type=row["gpu_type"], usable=row["usable"])
+            Bin(
+                backend=row["backend"],
+                node=row["node"],
+                gpu_type=row["gpu_type"],
+                usable=row["usable"],
+                zone=row["zone"],
+                total=row["total"],
+            )
             for row in seen.bins
         ),
-        holdings=tuple(_holding(row, seen.now, limits) for row in seen.holders if row["gone_at"] is None),
+        holdings=tuple(
+            held for row in seen.holders if row["gone_at"] is None for held in _holdings(row, seen.now, limits)
+        ),
         waiting=tuple(waiting_of(row, limits) for row in seen.line if row["cancel_requested_at"] is None),
         taken=_taken(seen, limits),
     )
@@ -99,14 +108,13 @@ def free_again(row: Row, now: dt.datetime, limits: Limits) -> dt.datetime | None
     return moment
 
 
-def _holding(row: Row, now: dt.datetime, limits: Limits) -> Holding:
-    return Holding(
-        backend=row["backend"],
-        node=row["node"],
-        gpu_type=row["gpu_type"],
-        slots=row["slots_needed"],
-        until=free_again(row, now, limits),
-    )
+def _holdings(row: Row, now: dt.datetime, limits: Limits) -> list[Holding]:
+    """Return what a holder holds, one a node."""
+    until = free_again(row, now, limits)
+    return [
+        Holding(backend=row["backend"], node=node, gpu_type=row["gpu_type"], slots=row["slots_needed"], until=until)
+        for node in row["gang"] or (row["node"],)
+    ]
 
 
 def waiting_of(row: Row, limits: Limits) -> Waiting:
@@ -125,6 +133,7 @@ def waiting_of(row: Row, limits: Limits) -> Waiting:
         seq=row["seq"],
         backend=row["disk_backend"] or row["backend"],
         node=row["disk_node"],
+        nodes=row["nodes"],
         exclusive=frozenset(things),
     )
 

@@ -50,7 +50,7 @@ def submit(engine: Engine, user: User, submission: Submission) -> uuid.UUID:
         before = conn.execute(Q["find_by_key"], {"owner_id": user.id, "key": submission.idempotency_key}).fetchone()
         if before is not None:
             return _same(before, digest)
-        kind = check_against(request, fleet.catalogue(conn), engine.limits)
+        kind = check_against(request, fleet.catalogue(conn), engine.limits, fleet.together(conn))
         _check_limits(conn, engine, user, request)
         disk = _disk_of(conn, engine, user, request)
         return _insert(conn, engine, user, submission, (kind, disk, digest))
@@ -82,10 +82,10 @@ def _check_limits(conn: Conn, engine: Engine, user: User, request: Request) -> N
             f"you have {limits.max_reservations_per_user} reservations, which is the limit",
             hint="Cancel one: gpudev list, gpudev cancel NAME.",
         )
-    held = int(scalar(live, "gpus"))
-    if limits.max_gpus_per_user is not None and held + request.gpus > limits.max_gpus_per_user:
+    held, more = int(scalar(live, "gpus")), request.gpus * request.nodes
+    if limits.max_gpus_per_user is not None and held + more > limits.max_gpus_per_user:
         raise LimitReached(
-            f"you have or wait for {held} GPUs; with {request.gpus} more it would be over your {limits.max_gpus_per_user}",
+            f"you have or wait for {held} GPUs; with {more} more it would be over your {limits.max_gpus_per_user}",
             hint="Ask for fewer, or cancel a reservation.",
         )
 
@@ -158,7 +158,8 @@ def _insert(
             "idempotency_key": submission.idempotency_key,
             "gpu_type": kind.name,
             "gpus": request.gpus,
-            "slots_needed": kind.slots_for(request.gpus),
+            "slots_needed": kind.slots_for(request.gpus, request.nodes),
+            "nodes": request.nodes,
             "priority": request.priority,
             "granted": request.duration,
             "max_wait": min(request.max_wait or engine.limits.max_wait, engine.limits.max_wait),

@@ -16,6 +16,9 @@ from gpudev_sdk.store.rows import Conn, Row, gpu_type_from_json, gpu_type_to_jso
 from gpudev_sdk.store.sql import queries
 
 Q = queries("fleet")
+#: (backend, node, GPU type), and with the slot's index.
+_Place = tuple[str | None, str | None, str]
+_Slot = tuple[str | None, str | None, str, int]
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +49,11 @@ def read(conn: Conn) -> Fleet:
 def catalogue(conn: Conn) -> list[tuple[str, GpuType]]:
     """Return (backend, type) of everything there is."""
     return [(row["backend"], gpu_type_from_json(row["spec"])) for row in conn.execute(Q["list_types"])]
+
+
+def together(conn: Conn) -> dict[tuple[str, str], int]:
+    """Return the most whole nodes of a type that one zone has, by (backend, GPU type)."""
+    return {(row["backend"], row["gpu_type"]): row["nodes"] for row in conn.execute(Q["together"])}
 
 
 def gpu_type(conn: Conn, backend: str | None, name: str) -> GpuType | None:
@@ -119,29 +127,32 @@ def allocate(
     """
     chosen = _choose(conn, starting, line)
     moved = _move(conn, [placed for placed in starting if placed.reservation_id in chosen], max_preparing)
-    held = [(row, index) for row in moved for index in chosen[row["id"]]]
-    slots = {"ids": [row["id"] for row, _ in held], "indices": [index for _, index in held]}
-    conn.execute(Q["hold_slots"], slots | _places([row for row, _ in held]))
+    held = [(row["id"], *slot) for row in moved for slot in chosen[row["id"]]]
+    names = ("ids", "backends", "nodes", "gpu_types", "indices")
+    conn.execute(Q["hold_slots"], {name: [slot[column] for slot in held] for column, name in enumerate(names)})
     return moved
 
 
-def _choose(conn: Conn, starting: Sequence[Placement], line: Mapping[uuid.UUID, Row]) -> dict[uuid.UUID, list[int]]:
-    """Lock the free slots of the places, and return which of them each request gets, lowest first."""
+def _choose(conn: Conn, starting: Sequence[Placement], line: Mapping[uuid.UUID, Row]) -> dict[uuid.UUID, list[_Slot]]:
+    """Lock the free slots of the places, and return which of them each request gets: the lowest of each of its nodes."""
     wanted = {
-        placed.reservation_id: (placed.backend, placed.node, line[placed.reservation_id]["gpu_type"])
+        placed.reservation_id: [
+            (placed.backend, node, line[placed.reservation_id]["gpu_type"]) for node in placed.everywhere
+        ]
         for placed in starting
     }
-    places = [
-        dict(zip(("backend", "node", "gpu_type"), place, strict=True)) for place in dict.fromkeys(wanted.values())
-    ]
-    free: dict[tuple[str | None, str | None, str], list[int]] = defaultdict(list)
-    for slot in conn.execute(Q["free_slots"], _places(places)):
+    places = list(dict.fromkeys(place for all_of_it in wanted.values() for place in all_of_it))
+    names = ("backends", "nodes", "gpu_types")
+    columns = {name: [place[column] for place in places] for column, name in enumerate(names)}
+    free: dict[_Place, list[int]] = defaultdict(list)
+    for slot in conn.execute(Q["free_slots"], columns):
         free[slot["backend"], slot["node"], slot["gpu_type"]].append(slot["idx"])
-    chosen = {}
-    for reservation_id, place in wanted.items():
+    chosen: dict[uuid.UUID, list[_Slot]] = {}
+    for reservation_id, all_of_it in wanted.items():
         count = line[reservation_id]["slots_needed"]
-        if len(free[place]) >= count:
-            chosen[reservation_id], free[place] = free[place][:count], free[place][count:]
+        if all(len(free[place]) >= count for place in all_of_it):
+            chosen[reservation_id] = [(*place, index) for place in all_of_it for index in free[place][:count]]
+            free.update((place, free[place][count:]) for place in all_of_it)
     return chosen
 
 
@@ -152,10 +163,6 @@ def _move(conn: Conn, placed: Sequence[Placement], max_preparing: dt.timedelta) 
         "nodes": [one.node for one in placed],
     }
     return conn.execute(Q["allocate"], columns | {"max_preparing": max_preparing}).fetchall()
-
-
-def _places(rows: Sequence[Row]) -> Row:
-    return {f"{name}s": [row[name] for row in rows] for name in ("backend", "node", "gpu_type")}
 
 
 def settle(conn: Conn) -> None:

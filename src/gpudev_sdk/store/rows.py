@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -12,6 +14,7 @@ from psycopg.types.json import Jsonb
 from gpudev_sdk.domain.gpu import GpuType
 from gpudev_sdk.domain.request import request_from_json
 from gpudev_sdk.domain.reservation import EndReason, Reservation, State
+from gpudev_sdk.domain.server import Peer
 from gpudev_sdk.domain.user import User
 
 Row = dict[str, Any]
@@ -20,7 +23,7 @@ Conn = Connection[Row]
 _PLAIN = [
     field.name
     for field in attrs.fields(Reservation)
-    if field.name not in {"request", "state", "end_reason", "slots", "owner", "owner_number"}
+    if field.name not in {"request", "state", "end_reason", "slots", "peers", "owner", "owner_number"}
 ]
 
 
@@ -31,9 +34,20 @@ def reservation_from_row(row: Row) -> Reservation:
         state=State(row["state"]),
         end_reason=EndReason(row["end_reason"]) if row["end_reason"] else None,
         slots=tuple(row["slots"]),
+        peers=_peers(row["node"], row["gang"] or ()),
         owner=row["owner"],
         owner_number=row["owner_number"],
         **{name: row[name] for name in _PLAIN},
+    )
+
+
+def _peers(first: str | None, held: Sequence[tuple[str, int]]) -> tuple[Peer, ...]:
+    """Return what a gang holds by rank: its first node, then the others by name."""
+    slots: dict[str, list[int]] = defaultdict(list)
+    for node, index in held:
+        slots[node].append(index)
+    return tuple(
+        Peer(node, tuple(sorted(slots[node]))) for node in sorted(slots, key=lambda node: (node != first, node))
     )
 
 
@@ -61,6 +75,8 @@ def gpu_type_to_json(kind: GpuType) -> Row:
 
 
 def gpu_type_from_json(plain: Row) -> GpuType:
-    """Read back what `gpu_type_to_json` wrote."""
+    """Read back what `gpu_type_to_json` wrote; fields that a later version added are left out."""
+    known = {field.name for field in attrs.fields(GpuType)}
     longest = plain.get("max_duration")
-    return GpuType(**{**plain, "max_duration": None if longest is None else dt.timedelta(seconds=longest)})
+    values = {name: value for name, value in plain.items() if name in known}
+    return GpuType(**{**values, "max_duration": None if longest is None else dt.timedelta(seconds=longest)})

@@ -49,7 +49,7 @@ ON CONFLICT (backend) DO UPDATE SET trouble = excluded.trouble,
 
 -- name: bins
 -- Slots of each type on each node: all, and those that may be planned with.
-SELECT s.backend, s.node, s.gpu_type, n.schedulable, n.reason,
+SELECT s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason,
     count(*) FILTER (WHERE s.present) AS total,
     count(*) FILTER (WHERE s.present AND n.schedulable AND (s.busy_outside IS NULL OR s.reservation_id IS NOT NULL)) AS usable,
     count(*) FILTER (WHERE s.present AND n.schedulable AND s.busy_outside IS NULL AND s.reservation_id IS NULL) AS free,
@@ -58,18 +58,31 @@ SELECT s.backend, s.node, s.gpu_type, n.schedulable, n.reason,
 FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
 LEFT JOIN backend_claim c ON c.backend = s.backend
 WHERE c.paused IS NULL
-GROUP BY s.backend, s.node, s.gpu_type, n.schedulable, n.reason
+GROUP BY s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason
+
+-- name: together
+-- The most whole nodes of each type that one zone has, whatever is on them now.
+SELECT backend, gpu_type, max(nodes) AS nodes FROM (
+    SELECT w.backend, w.gpu_type, w.zone, count(*) AS nodes FROM (
+        SELECT s.backend, s.gpu_type, n.zone, count(*) AS slots
+        FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
+        WHERE s.present GROUP BY s.backend, s.gpu_type, n.zone, s.node) w
+    JOIN gpu_type t ON t.backend = w.backend AND t.name = w.gpu_type
+    WHERE w.slots = COALESCE(NULLIF((t.spec ->> 'gpus_per_node')::int, 0), (t.spec ->> 'slots_per_node')::int)
+    GROUP BY w.backend, w.gpu_type, w.zone) z
+GROUP BY backend, gpu_type
 
 -- name: holders
 -- Who holds slots, where, and since when it is stopping.
 SELECT r.id, r.owner_id, u.name AS owner, r.name, r.state, r.backend, r.node, r.gpu_type, r.gpus, r.slots_needed, r.expires_at,
-    r.granted, r.state_since, r.needs_attention, r.disk_id, r.gone_at
+    r.granted, r.state_since, r.needs_attention, r.disk_id, r.gone_at, r.nodes,
+    CASE WHEN r.nodes > 1 THEN (SELECT array_agg(DISTINCT s.node) FROM gpu_slot s WHERE s.reservation_id = r.id) END AS gang
 FROM reservation r JOIN app_user u ON u.id = r.owner_id
 WHERE r.state IN ('preparing', 'active', 'stopping')
 
 -- name: line
 -- Everybody in line, with what ties them to a place. Who waits for a person waits outside.
-SELECT r.id, r.owner_id, u.name AS owner, r.name, r.gpu_type, r.gpus, r.slots_needed, r.granted, r.priority, r.seq,
+SELECT r.id, r.owner_id, u.name AS owner, r.name, r.gpu_type, r.gpus, r.slots_needed, r.nodes, r.granted, r.priority, r.seq,
     r.disk_id, r.request ->> 'backend' AS backend, r.retry_at, r.cancel_requested_at, d.backend AS disk_backend,
     d.node AS disk_node
 FROM reservation r JOIN app_user u ON u.id = r.owner_id LEFT JOIN disk d ON d.id = r.disk_id

@@ -1,9 +1,9 @@
 -- name: insert_reservation
 -- Accept a request; the caller holds the owner's row lock.
-INSERT INTO reservation (id, owner_id, name, request, request_digest, idempotency_key, gpu_type, gpus, slots_needed,
+INSERT INTO reservation (id, owner_id, name, request, request_digest, idempotency_key, gpu_type, gpus, slots_needed, nodes,
     priority, state, granted, state_deadline, queue_deadline, disk_id, wake_at)
 VALUES (%(id)s, %(owner_id)s, %(name)s, %(request)s, %(request_digest)s, %(idempotency_key)s, %(gpu_type)s, %(gpus)s,
-    %(slots_needed)s, %(priority)s, 'queued', %(granted)s, gpudev_now() + %(max_wait)s, gpudev_now() + %(max_wait)s,
+    %(slots_needed)s, %(nodes)s, %(priority)s, 'queued', %(granted)s, gpudev_now() + %(max_wait)s, gpudev_now() + %(max_wait)s,
     %(disk_id)s, gpudev_now() + %(max_wait)s)
 
 -- name: find_by_key
@@ -13,7 +13,10 @@ SELECT id, request_digest FROM reservation WHERE owner_id = %(owner_id)s AND ide
 -- name: find_reservation
 -- One row as the engine decides on it.
 SELECT r.*, u.name AS owner, u.number AS owner_number, gpudev_now() AS now,
-    COALESCE((SELECT array_agg(idx ORDER BY idx) FROM gpu_slot s WHERE s.reservation_id = r.id), '{}') AS slots
+    COALESCE((SELECT array_agg(idx ORDER BY idx) FROM gpu_slot s WHERE s.reservation_id = r.id AND s.node = r.node), '{}')
+        AS slots,
+    CASE WHEN r.nodes > 1 THEN (SELECT json_agg(json_build_array(s.node, s.idx)) FROM gpu_slot s WHERE s.reservation_id = r.id)
+        END AS gang
 FROM reservation r JOIN app_user u ON u.id = r.owner_id
 WHERE r.id = %(id)s
 
@@ -26,7 +29,10 @@ ORDER BY (r.state = 'ended'), (r.state = 'queued'), r.seq DESC LIMIT 3
 -- name: list_reservations
 -- A page of the owner's reservations (or of everyone's), newest first.
 SELECT r.*, u.name AS owner, u.number AS owner_number,
-    COALESCE((SELECT array_agg(idx ORDER BY idx) FROM gpu_slot s WHERE s.reservation_id = r.id), '{}') AS slots
+    COALESCE((SELECT array_agg(idx ORDER BY idx) FROM gpu_slot s WHERE s.reservation_id = r.id AND s.node = r.node), '{}')
+        AS slots,
+    CASE WHEN r.nodes > 1 THEN (SELECT json_agg(json_build_array(s.node, s.idx)) FROM gpu_slot s WHERE s.reservation_id = r.id)
+        END AS gang
 FROM reservation r JOIN app_user u ON u.id = r.owner_id
 WHERE (%(owner_id)s::uuid IS NULL OR r.owner_id = %(owner_id)s)
   AND (%(which)s = 'all' OR (r.state = 'ended') = (%(which)s = 'ended'))
@@ -91,7 +97,7 @@ ORDER BY delay LIMIT 40
 
 -- name: live_count
 -- What one person has now, in line or running.
-SELECT count(*) AS reservations, COALESCE(sum(gpus), 0) AS gpus FROM reservation
+SELECT count(*) AS reservations, COALESCE(sum(gpus * nodes), 0) AS gpus FROM reservation
 WHERE owner_id = %(owner_id)s AND state <> 'ended'
 
 -- name: live_names
