@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from gpudev_sdk.domain.plan import Plan, Question
+from gpudev_sdk.domain.server import Peer
 from gpudev_sdk.engine.check import (
     SAFETY,
     Acknowledged,
@@ -111,6 +112,7 @@ class Judge:
                     node=server.node,
                     gpu_type=server.spec.gpu_type,
                     slots=server.spec.slots if server.holds else (),
+                    peers=tuple(Peer(peer.node, peer.slots if server.holds else ()) for peer in server.spec.peers),
                     volume_id=server.volume_id,
                     since=server.since,
                 )

@@ -16,6 +16,8 @@ MINUTE = dt.timedelta(minutes=1)
 SECOND = dt.timedelta(seconds=1)
 #: In seeds from here on people think of little but snapshots: what one that was asked for goes through is seldom otherwise.
 SNAPSHOTS_FROM = 2000
+#: And of several nodes at once from here on; every third seed before has a few of those.
+GANGS_FROM = 3000
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +41,8 @@ class Knobs:
     #: How often a person who has reservations left to make wants one, and how they choose else: see `people.Person`.
     reserving: float = 0.6
     wishes: tuple[int, ...] = (2, 2, 12, 7, 3, 1, 1)
+    #: How often what is reserved is several nodes.
+    gangs: float = 0.0
     rate: float
     focus: frozenset[tuple[str, str]]
     switching: float
@@ -90,9 +94,21 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         deaf=rng.choice((0.05, 0.3)),
         fate=rng.choice((60.0, 180.0, 600.0)),
     )
+    if seed >= GANGS_FROM:
+        return attrs.evolve(knobs, gangs=0.4, nodes=_two_zones(rng))
     if seed < SNAPSHOTS_FROM:
-        return knobs
+        return attrs.evolve(knobs, gangs=0.1 if seed % 3 == 2 else 0.0)
     return attrs.evolve(knobs, keep_volumes=None, pace=6.0, reserving=0.3, wishes=(2, 1, 60, 12, 2, 2, 1))
+
+
+def _two_zones(rng: random.Random) -> tuple[CloudNode, ...]:
+    """Return nodes of which some are far from the others."""
+    near, far, places = rng.randint(2, 3), rng.randint(1, 2), rng.randint(3, 8)
+    zones = ["zone-a"] * near + ["zone-b"] * far
+    return tuple(
+        CloudNode(name=f"node-{number}", slots={"h100": 8, "cpu": places}, zone=zone)
+        for number, zone in enumerate(zones)
+    )
 
 
 def _weather(rng: random.Random) -> Weather:

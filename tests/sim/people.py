@@ -89,6 +89,8 @@ class Person:
             backend="sim" if rng.random() < 0.2 else None,
             max_wait=rng.choice((None, 20 * MINUTE, 60 * MINUTE)),
         )
+        if self.sim.knobs.gangs and rng.random() < self.sim.knobs.gangs:
+            request = attrs.evolve(request, gpus=0 if gpu_type == "cpu" else 8, nodes=rng.choice((2, 2, 3)))
         key = str(self.sim.fresh_id())
         env = {"TOKEN": self.sim.canary()} if rng.random() < 0.2 else {}
         submission = Submission(request=request, idempotency_key=key, env=env)

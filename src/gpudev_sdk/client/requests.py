@@ -19,6 +19,8 @@ class Options(TypedDict, total=False):
 
     #: 1 unless said otherwise; 0 for `cpu`.
     gpus: int
+    #: Whole nodes of one zone, all at once; 1 unless said otherwise.
+    nodes: int
     #: The disk `home` unless said otherwise; None is a throw-away home.
     disk: str | None
     name: str | None

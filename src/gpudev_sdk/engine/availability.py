@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 
 import attrs
 
@@ -39,16 +40,21 @@ LAST = 2**62
 def availability(engine: Engine, user: User) -> AvailabilityView:
     """Say what could start now and what when, and who holds what until when."""
     with engine.store.transaction() as conn:
-        seen, kinds = fleet.read(conn), fleet.catalogue(conn)
+        seen, kinds, together = fleet.read(conn), fleet.catalogue(conn), fleet.together(conn)
     question = ask(seen, engine.limits)
-    rows = [_row(engine, seen, question, backend, kind) for backend, kind in kinds]
+    rows = []
+    for backend, kind in kinds:
+        most = together.get((backend, kind.name), 0) if kind.gang else 0
+        offers = [*_offers(question, backend, kind), *_gang_offers(question, backend, kind, most)]
+        rows.append(_row(engine, seen, backend, kind, offers))
     return AvailabilityView(as_of=seen.now, rows=rows, uses=[_use(row, user) for row in seen.holders])
 
 
-def _row(engine: Engine, seen: fleet.Fleet, question: Question, backend: str, kind: GpuType) -> AvailabilityRow:
+def _row(
+    engine: Engine, seen: fleet.Fleet, backend: str, kind: GpuType, offers: Sequence[OfferView]
+) -> AvailabilityRow:
     bins = [row for row in seen.bins if row["backend"] == backend and row["gpu_type"] == kind.name]
-    offers = _offers(question, backend, kind)
-    now = [offer.gpus for offer in offers if offer.starts_at is not None and offer.starts_at <= seen.now]
+    now = [offer for offer in offers if offer.starts_at is not None and offer.starts_at <= seen.now]
     trouble = [f"busy outside ({who})" for row in bins for who in row["busy"]]
     trouble += [f"{row['node']}: {row['reason']}" for row in bins if not row["schedulable"]]
     return AvailabilityRow(
@@ -56,14 +62,16 @@ def _row(engine: Engine, seen: fleet.Fleet, question: Question, backend: str, ki
         backend=backend,
         total=sum(row["total"] for row in bins),
         free=sum(row["free"] for row in bins),
-        largest_now=max(now, default=0),
+        largest_now=max((offer.gpus for offer in now if offer.nodes == 1), default=0),
         per_node=kind.slots,
         queued=sum(row["gpu_type"] == kind.name and row["backend"] in (None, backend) for row in seen.line),
         description=kind.description,
         pretended=kind.pretended,
         max_duration_seconds=int(engine.limits.longest(kind).total_seconds()),
         trouble=trouble,
-        offers=offers,
+        most_nodes=max((offer.nodes for offer in offers), default=1),
+        nodes_now=max((offer.nodes for offer in now if offer.nodes > 1), default=0),
+        offers=list(offers),
     )
 
 
@@ -97,11 +105,24 @@ def _offers(question: Question, backend: str | None, kind: GpuType) -> list[Offe
     ]
 
 
+def _gang_offers(question: Question, backend: str, kind: GpuType, most: int) -> list[OfferView]:
+    """Return when so many whole nodes could start together: powers of two, and all that one zone has."""
+    counts = sorted({*(2**n for n in range(1, 11) if 2**n < most), *([most] if most > 1 else [])})
+    whole = _shape(kind, kind.slots, OFFERED, backend)
+    found = probe(question, [attrs.evolve(whole, nodes=count) for count in counts])
+    return [
+        OfferView(gpus=kind.gpus_per_node, nodes=count, starts_at=placed.starts_at)
+        for count, placed in zip(counts, found, strict=True)
+        if placed.starts_at is not None
+    ]
+
+
 def _use(row: Row, user: User) -> UseView:
     return UseView(
         owner=row["owner"],
         gpu_type=row["gpu_type"],
         gpus=row["gpus"],
+        nodes=row["nodes"],
         state=row["state"],
         until=row["expires_at"],
         mine=row["owner_id"] == user.id,
@@ -124,6 +145,7 @@ def _entry(row: Row, placed: Row, user: User) -> QueueEntryView:
     return QueueEntryView(
         gpu_type=row["gpu_type"],
         gpus=row["gpus"],
+        nodes=row["nodes"],
         position=placed["position"],
         owner=row["owner"],
         mine=mine,
@@ -148,6 +170,7 @@ def gpu_types(engine: Engine) -> list[GpuTypeView]:
             description=kind.description,
             pretended=kind.pretended,
             max_duration_seconds=int(engine.limits.longest(kind).total_seconds()),
+            gang=kind.gang,
         )
         for backend, kind in kinds
     ]
@@ -158,14 +181,15 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
     check_request(request)
     with engine.store.transaction() as conn:
         seen, kinds = fleet.read(conn), fleet.catalogue(conn)
-        kind = check_against(request, kinds, engine.limits)
+        kind = check_against(request, kinds, engine.limits, fleet.together(conn))
         disk = None if request.disk is None else disks.find(conn, user.id, request.disk)
         holder = None if disk is None else conn.execute(Q["disk_user"], {"disk_id": disk["id"]}).fetchone()
     if holder is not None and holder["state"] != "stopping":
         raise Conflict(f"the disk {request.disk!r} is in use by your reservation {holder['name']!r}")
     question = ask(seen, engine.limits)
     lasts = request.duration + engine.limits.grace + engine.limits.stop_allowance
-    shape = _shape(kind, kind.slots_for(request.gpus), lasts, request.backend)
+    shape = _shape(kind, kind.slots_for(request.gpus, request.nodes), lasts, request.backend)
+    shape = attrs.evolve(shape, nodes=request.nodes)
     if disk is not None:
         shape = attrs.evolve(
             shape,
@@ -173,22 +197,32 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
             node=disk["node"],
             exclusive=frozenset({f"disk:{disk['id']}"}),
         )
-    smaller = [] if kind.is_cpu else [size for size in _sizes(kind) if size < request.gpus]
-    placed, *others = probe(question, [shape, *(attrs.evolve(shape, slots=size) for size in smaller)])
+    smaller = _smaller(request, kind, shape)
+    placed, *others = probe(question, [shape, *smaller.values()])
     return DryRunView(
         starts_at=placed.starts_at,
         position=placed.position,
         backend=placed.backend,
         node=placed.node,
+        node_names=list(placed.nodes),
         waiting_for=placed.waiting_for,
-        instead=_sooner(placed, smaller, others),
+        instead=_sooner(placed, list(smaller), others),
     )
 
 
-def _sooner(placed: Placement, sizes: list[int], others: list[Placement]) -> list[OfferView]:
+def _smaller(request: Request, kind: GpuType, shape: Waiting) -> dict[tuple[int, int], Waiting]:
+    """Return what could be asked for instead, by (nodes, GPUs): of a gang fewer nodes, else fewer GPUs."""
+    if request.nodes > 1:
+        fewer = [count for count in range(1, request.nodes) if count & (count - 1) == 0]
+        return {(count, request.gpus): attrs.evolve(shape, nodes=count) for count in fewer}
+    sizes = [] if kind.is_cpu else [size for size in _sizes(kind) if size < request.gpus]
+    return {(1, size): attrs.evolve(shape, slots=size) for size in sizes}
+
+
+def _sooner(placed: Placement, sizes: Sequence[tuple[int, int]], others: list[Placement]) -> list[OfferView]:
     """Return the largest request for each moment that is earlier than the one asked about."""
-    best: dict[dt.datetime, int] = defaultdict(int)
+    best: dict[dt.datetime, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for size, other in zip(sizes, others, strict=True):
         if other.starts_at is not None and (placed.starts_at is None or other.starts_at < placed.starts_at):
             best[other.starts_at] = max(best[other.starts_at], size)
-    return [OfferView(gpus=gpus, starts_at=moment) for moment, gpus in sorted(best.items())]
+    return [OfferView(nodes=nodes, gpus=gpus, starts_at=moment) for moment, (nodes, gpus) in sorted(best.items())]

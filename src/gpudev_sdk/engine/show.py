@@ -38,6 +38,8 @@ def reservation_view(row: Reservation, plan: Row | None, disk: str | None, notes
         image=row.request.image,
         backend=row.backend,
         node=row.node,
+        nodes=row.nodes,
+        node_names=[peer.node for peer in row.peers],
         notes=dict(notes) if row.state is State.ACTIVE else {},
         started_at=row.started_at,
         expires_at=row.expires_at,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gpudev_sdk.providers.abilities import Installable
+from gpudev_sdk.providers.abilities import Gang, Installable
 from gpudev_sdk.providers.compute import Compute
 from gpudev_sdk.providers.context import Context
 from gpudev_sdk.providers.identity import IdentityProvider
 from gpudev_sdk.providers.storage import Storage
 
-__all__ = ["Compute", "Context", "IdentityProvider", "Installable", "Storage"]
+__all__ = ["Compute", "Context", "Gang", "IdentityProvider", "Installable", "Storage"]

@@ -34,3 +34,15 @@ class Installable(ABC):
     @abstractmethod
     def take_down(cls, settings: Any, say: Callable[[str], None]) -> None:
         """Remove what `set_up` made, disks included; what was there before it stays. What is gone is fine."""
+
+
+class Gang:
+    """A compute class whose server can be on several whole nodes at once: `ServerSpec.peers` names them by rank.
+
+    ```python
+    class MyCompute(Compute, Gang): ...
+    ```
+
+    It says so of each type that can by `GpuType.gang`, and keeps laws 2.13 to 2.17: one server id, one life. Where it is
+    missing, `peers` is always empty.
+    """

@@ -20,7 +20,10 @@ class ReserveBody(Body, frozen=True, kw_only=True):
     """Ask for a dev server."""
 
     gpu_type: Label
+    #: On each node.
     gpus: Annotated[int, Meta(ge=0, le=4096)]
+    #: Whole nodes of one zone, all at once.
+    nodes: Annotated[int, Meta(ge=1, le=1024)] = 1
     duration_seconds: Annotated[int, Meta(ge=300, le=366 * 86400)]
     #: None is a throw-away home.
     disk: Name | None = None

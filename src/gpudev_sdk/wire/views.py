@@ -20,6 +20,7 @@ class ReservationView(View, frozen=True, kw_only=True):
     owner: str
     state: str
     gpu_type: str
+    #: On each node.
     gpus: int
     created_at: dt.datetime
     granted_seconds: int
@@ -33,6 +34,9 @@ class ReservationView(View, frozen=True, kw_only=True):
     image: str | None = None
     backend: str | None = None
     node: str | None = None
+    #: How many whole nodes it has; their names by rank while it holds them, if there are several.
+    nodes: int = 1
+    node_names: list[str] = []
     #: What to know of the place: `isolation`, `network`, `pretended`.
     notes: dict[str, str] = {}
     started_at: dt.datetime | None = None
@@ -76,6 +80,7 @@ class UseView(View, frozen=True, kw_only=True):
     owner: str
     gpu_type: str
     gpus: int
+    nodes: int = 1
     state: str
     until: dt.datetime | None = None
     mine: bool = False
@@ -86,6 +91,7 @@ class QueueEntryView(View, frozen=True, kw_only=True):
 
     gpu_type: str
     gpus: int
+    nodes: int = 1
     position: int
     owner: str
     mine: bool
@@ -103,9 +109,10 @@ class QueueView(View, frozen=True, kw_only=True):
 
 
 class OfferView(View, frozen=True, kw_only=True):
-    """So many GPUs together could start then."""
+    """So many GPUs together could start then, on each of so many whole nodes if there are several."""
 
     gpus: int
+    nodes: int = 1
     starts_at: dt.datetime | None = None
 
 
@@ -125,6 +132,9 @@ class AvailabilityRow(View, frozen=True, kw_only=True):
     max_duration_seconds: int | None = None
     #: Places that are there and not to be had now: `busy outside (kim, 4711)`.
     trouble: list[str] = []
+    #: Whole nodes of one zone that one reservation can have, and could have now; 1 where it has one node.
+    most_nodes: int = 1
+    nodes_now: int = 0
     offers: list[OfferView] = []
 
 
@@ -148,6 +158,8 @@ class GpuTypeView(View, frozen=True, kw_only=True):
     description: str
     pretended: bool
     max_duration_seconds: int
+    #: One reservation may have several whole nodes of it.
+    gang: bool = False
 
 
 class GpuTypesView(View, frozen=True, kw_only=True):
@@ -163,8 +175,9 @@ class DryRunView(View, frozen=True, kw_only=True):
     position: int
     backend: str | None = None
     node: str | None = None
+    node_names: list[str] = []
     waiting_for: str = ""
-    #: Fewer GPUs of the same type that would start earlier.
+    #: Fewer GPUs (of several nodes: fewer nodes) of the same type that would start earlier.
     instead: list[OfferView] = []
 
 

@@ -45,7 +45,8 @@ def row(number: uuid.UUID, state: str, **fields) -> ReservationRow:
     """Return a reservation of kim's for one h100."""
     made = ReservationRow(
         id=number, owner_id=KIM, name=f"box-{number.int}", state=state, generation=1, attempt=1, seq=number.int, priority=0,
-        gpu_type="h100", gpus=1, slots_needed=1, granted=4 * 3600.0, asked=4 * 3600.0, wished_backend=None, wished_disk=None,
+        gpu_type="h100", gpus=1, slots_needed=1, nodes=1, granted=4 * 3600.0, asked=4 * 3600.0,
+        wished_backend=None, wished_disk=None,
         created_at=START, state_since=START, state_deadline=NOW + HOUR, started_at=None, expires_at=None, ended_at=None,
         cancel_requested_at=None, end_reason=None, detail="", end_detail="", needs_attention=None, backend=None, node=None,
         launch_intended_at=None, gone_at=None, down_since=None, disk_id=None, volume_id=None, disk_released_at=None,

@@ -52,7 +52,11 @@ def _before(older: ReservationRow, younger: ReservationRow) -> bool:
 
 
 def _could_have_gone(older: ReservationRow, younger: ReservationRow, placed_at: dt.datetime) -> bool:
-    fits = older.gpu_type == younger.gpu_type and older.slots_needed <= younger.slots_needed
+    # Whole nodes of one size may be on one backend, and those of another on another.
+    smaller = (
+        older.slots_needed == younger.slots_needed if older.nodes > 1 else older.slots_needed <= younger.slots_needed
+    )
+    fits = older.gpu_type == younger.gpu_type and smaller and older.nodes <= younger.nodes
     in_line = older.state_since + PLANNING < placed_at
     retries = older.retry_at is not None and older.retry_at >= placed_at
     # An extension since then made the younger's time longer, and what it was placed by was at least what it asked for.

@@ -48,7 +48,7 @@ def nobody_is_over_the_limits(case: Case) -> Iterator[Violation]:
     live = [row for row in case.tables.reservations if row.state != "ended"]
     gpus: Counter[uuid.UUID] = Counter()
     for row in live:
-        gpus[row.owner_id] += row.gpus
+        gpus[row.owner_id] += row.gpus * row.nodes
     sums = (
         ("reservations", Counter(row.owner_id for row in live), limits.max_reservations_per_user),
         ("GPUs", gpus, limits.max_gpus_per_user),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from gpudev_sdk.engine.check.tables import ReservationRow
@@ -28,9 +28,9 @@ def _may_hold_none(row: ReservationRow) -> bool:
 #: Whether a row in a state may hold this many slots.
 _LAWFUL: dict[str, Callable[[ReservationRow, int], bool]] = {
     "queued": lambda row, count: count == 0,
-    "preparing": lambda row, count: count == row.slots_needed,
-    "active": lambda row, count: count == row.slots_needed,
-    "stopping": lambda row, count: count == row.slots_needed or (count == 0 and _may_hold_none(row)),
+    "preparing": lambda row, count: count == row.slots_in_all,
+    "active": lambda row, count: count == row.slots_in_all,
+    "stopping": lambda row, count: count == row.slots_in_all or (count == 0 and _may_hold_none(row)),
     "ended": lambda row, count: count == 0,
 }
 
@@ -43,9 +43,10 @@ def _holding(case: Case, row: ReservationRow) -> Iterator[Violation]:
     slots = case.held.get(row.id, [])
     count = sum(len(slot.indices) for slot in slots)
     if not _LAWFUL[row.state](row, count):
-        yield _violation(f"{row.label} is {row.state} and holds {count} of {row.slots_needed} slots", f"held:{row.id}")
-    home = (row.backend, row.node, row.gpu_type)
-    if any((slot.backend, slot.node, slot.gpu_type) != home for slot in slots):
+        yield _violation(f"{row.label} is {row.state} and holds {count} of {row.slots_in_all} slots", f"held:{row.id}")
+    foreign = any((slot.backend, slot.gpu_type) != (row.backend, row.gpu_type) for slot in slots)
+    nodes = {slot.node for slot in slots}
+    if foreign or (slots and row.node not in nodes) or len(nodes) > row.nodes:
         yield _violation(f"{row.label} holds slots elsewhere than on {row.backend}/{row.node}", f"elsewhere:{row.id}")
 
 
@@ -55,8 +56,9 @@ def _overfull(case: Case, backend: SeenBackend) -> Iterator[Violation]:
         return
     used: dict[tuple[str, str], int] = defaultdict(int)
     for server in backend.servers:
-        if server.node is not None and server.gpu_type is not None and server.slots is not None:
-            used[server.node, server.gpu_type] += len(server.slots)
+        if server.gpu_type is not None:
+            for share in server.shares:
+                used[share.node, server.gpu_type] += len(share.slots)
     held: dict[tuple[str, str], int] = defaultdict(int)
     for slot in case.tables.slots:
         if slot.backend == backend.name and slot.reservation_id is not None:
@@ -73,12 +75,12 @@ def _overfull(case: Case, backend: SeenBackend) -> Iterator[Violation]:
 def _shared(backend: SeenBackend) -> Iterator[Violation]:
     users: dict[tuple[str, str, int], SeenServer] = {}
     for server in backend.servers or ():
-        if server.node is None or server.gpu_type is None:
+        if server.gpu_type is None:
             continue
-        for index in server.slots or ():
-            other = users.setdefault((server.node, server.gpu_type, index), server)
+        for node, index in [(share.node, index) for share in server.shares for index in share.slots]:
+            other = users.setdefault((node, server.gpu_type, index), server)
             if other is not server:
-                place = f"{backend.name}/{server.node} {server.gpu_type} {index}"
+                place = f"{backend.name}/{node} {server.gpu_type} {index}"
                 yield _violation(f"{place} is used by {other.server_id} and {server.server_id}", f"shared:{place}")
 
 
@@ -91,16 +93,29 @@ def _misplaced(case: Case, backend: SeenBackend) -> Iterator[Violation]:
         name = server.server_id
         if name.attempt > row.attempt or row.state == "queued":
             yield _violation(f"{backend.name}: {name} runs and was never placed", f"early:{name}")
-        elif row.backend != backend.name or server.node not in (None, row.node):
-            place = f"{backend.name}/{server.node or '?'}"
+        elif row.backend != backend.name or _strays(case, row, server):
+            place = f"{backend.name}/{' and '.join(share.node for share in server.shares) or '?'}"
             yield _violation(f"{name} runs on {place} and belongs on {row.backend}/{row.node}", f"misplaced:{name}")
 
 
+def _strays(case: Case, row: ReservationRow, server: SeenServer) -> bool:
+    """Say whether a server is on a node that is not its row's; of a gang whose slots are free again only rank 0 is known."""
+    held = {slot.node for slot in case.held.get(row.id, [])} | {row.node}
+    shares = server.shares if len(held) == row.nodes else server.shares[:1]
+    return any(share.node not in held for share in shares)
+
+
 def all_slots_or_none(case: Case) -> Iterator[Violation]:
-    """I-19: no reservation holds a part of what it needs, nor parts of several nodes."""
+    """I-19: no reservation holds a part of what it needs: all slots of each of its nodes, which are of one zone."""
     for row in case.tables.reservations:
         slots = case.held.get(row.id, [])
-        count = sum(len(slot.indices) for slot in slots)
-        if 0 < count < row.slots_needed or len({(slot.backend, slot.node) for slot in slots}) > 1:
-            what = f"{row.label} holds a part of its {row.slots_needed} slots"
+        if not slots:
+            continue
+        counts: Counter[tuple[str, str]] = Counter()
+        for slot in slots:
+            counts[slot.backend, slot.node] += len(slot.indices)
+        zones = {(slot.backend, slot.zone) for slot in slots}
+        if len(zones) > 1 or sorted(counts.values()) != [row.slots_needed] * row.nodes:
+            places = ", ".join(f"{count} on {node}" for (_, node), count in sorted(counts.items()))
+            what = f"{row.label} holds {places} and needs {row.slots_needed} on each of {row.nodes} in one zone"
             yield Violation(law="I-19", what=what, next_step=REPORT, key=f"I-19:{row.id}")

@@ -23,8 +23,10 @@ class ReservationRow:
     seq: int
     priority: int
     gpu_type: str
+    #: GPUs and slots are those on each of its nodes.
     gpus: int
     slots_needed: int
+    nodes: int
     #: Seconds granted by now, and seconds asked for at first.
     granted: float
     asked: float
@@ -59,6 +61,11 @@ class ReservationRow:
     def label(self) -> str:
         """How a finding names it."""
         return f"{self.name} ({self.id})"
+
+    @property
+    def slots_in_all(self) -> int:
+        """Slots on all its nodes together."""
+        return self.slots_needed * self.nodes
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +107,7 @@ class SlotRow:
     schedulable: bool
     reservation_id: uuid.UUID | None
     indices: tuple[int, ...]
+    zone: str = "local"
 
 
 @attrs.frozen(kw_only=True)

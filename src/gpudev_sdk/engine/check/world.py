@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from gpudev_sdk.domain.server import ServerId
+from gpudev_sdk.domain.server import Peer, ServerId
 
 
 @attrs.frozen(kw_only=True)
@@ -20,8 +20,17 @@ class SeenServer:
     gpu_type: str | None = None
     #: Indices of the slots it uses on its node.
     slots: tuple[int, ...] | None = None
+    #: The same of every node of a gang, by rank; empty for one node.
+    peers: tuple[Peer, ...] = ()
     volume_id: uuid.UUID | None = None
     since: dt.datetime | None = None
+
+    @property
+    def shares(self) -> tuple[Peer, ...]:
+        """What it uses of each node, as far as was seen."""
+        if self.peers or self.node is None:
+            return self.peers
+        return (Peer(self.node, self.slots or ()),)
 
 
 @attrs.frozen(kw_only=True)

@@ -9,10 +9,10 @@ WITH recent AS MATERIALIZED (
     UNION SELECT reservation_id FROM recent WHERE to_state = 'ended' AND at > gpudev_now() - interval '1 hour'
     UNION SELECT unnest(%(whole)s::uuid[])
 ), slots AS MATERIALIZED (
-    SELECT s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL AS busy, n.schedulable, s.reservation_id,
+    SELECT s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL AS busy, n.schedulable, n.zone, s.reservation_id,
         array_agg(s.idx ORDER BY s.idx) AS indices
     FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
-    GROUP BY s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL, n.schedulable, s.reservation_id
+    GROUP BY s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL, n.schedulable, n.zone, s.reservation_id
 ), leases AS MATERIALIZED (
     SELECT disk_id, reservation_id, attempt FROM disk_lease WHERE released_at IS NULL
 ), secrets AS MATERIALIZED (
@@ -48,7 +48,7 @@ WITH recent AS MATERIALIZED (
 SELECT json_build_object(
     'as_of', gpudev_now(),
     'reservations', (SELECT COALESCE(json_agg(row_to_json(x)), '[]') FROM (
-        SELECT r.id, r.owner_id, r.name, r.state, r.generation, r.attempt, r.seq, r.priority, r.gpu_type, r.gpus, r.slots_needed,
+        SELECT r.id, r.owner_id, r.name, r.state, r.generation, r.attempt, r.seq, r.priority, r.gpu_type, r.gpus, r.slots_needed, r.nodes,
             extract(epoch FROM r.granted) AS granted, (r.request ->> 'duration')::float8 AS asked,
             r.request ->> 'backend' AS wished_backend, r.request ->> 'disk' AS wished_disk, r.created_at, r.state_since,
             r.state_deadline, r.started_at, r.expires_at, r.ended_at, r.cancel_requested_at, r.end_reason, r.detail, r.end_detail,

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, Phase, Presence, ServerId, ServerSpec, Sighting, digest_files
 from gpudev_sdk.errors import Conflict, NotFound, TryLater
-from gpudev_sdk.providers import Compute, Context
+from gpudev_sdk.providers import Compute, Context, Gang
 from gpudev_sdk.testing.cloud.doubts import Doubts
 from gpudev_sdk.testing.cloud.settings import SimulatedSettings
 from gpudev_sdk.testing.cloud.truth import CloudServer, types_of
 
 
-class SimulatedCompute(Compute):
+class SimulatedCompute(Compute, Gang):
     """Servers of a `SimulatedCloud`."""
 
     Settings = SimulatedSettings

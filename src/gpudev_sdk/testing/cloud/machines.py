@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from gpudev_sdk.domain.server import Phase, ServerId, ServerSpec
-from gpudev_sdk.errors import NoCapacity, Unworkable
+from gpudev_sdk.testing.cloud.floor import Floor, Key
 from gpudev_sdk.testing.cloud.ledger import MEMORY, Ledger
 from gpudev_sdk.testing.cloud.shelf import Shelf
 from gpudev_sdk.testing.cloud.sky import Sky
-from gpudev_sdk.testing.cloud.truth import CloudNode, CloudServer, DoubleAttachment, MountSeen, Overbooking
+from gpudev_sdk.testing.cloud.truth import CloudNode, CloudServer, DoubleAttachment, MountSeen
 
 TOMBSTONE = dt.timedelta(hours=1)
-#: An install and one of its servers: two installs may not see each other's.
-Key = tuple[uuid.UUID, ServerId]
 
 
 class Machines:
@@ -32,7 +30,8 @@ class Machines:
         self.tombstones: dict[Key, dt.datetime] = {}
         self.mounts: list[MountSeen] = []
         self.double_attachments: list[DoubleAttachment] = []
-        self.overbookings: list[Overbooking] = []
+        self._floor = Floor(sky, shelf, self.nodes, self.servers)
+        self.overbookings = self._floor.overbookings
         self._launched: dict[Key, ServerSpec] = {}
         self._rebooted: set[Key] = set()
         shelf.on_detached = self._attach_waiting
@@ -43,8 +42,7 @@ class Machines:
         self._bury()
         if key in self.tombstones or key in self._launched:
             return
-        node = self._room(install_id, spec)
-        self._check_zone(install_id, spec, node)
+        self._floor.claim(install_id, spec)
         self._launched[key] = attrs.evolve(spec, files={}, env={})
         self._rebooted.discard(key)
         self._begin(key, now, dict(spec.files))
@@ -56,7 +54,7 @@ class Machines:
         """
         now = self._sky.clock.now
         for key, spec in self._launched.items():
-            if key[1] != server_id or self.servers.find(key) is not None or not self._is_free(spec):
+            if key[1] != server_id or self.servers.find(key) is not None or not self._floor.is_free(spec):
                 continue
             self._launched[key] = attrs.evolve(spec, mount=None)
             self._begin(key, now, {}, slipped=True)
@@ -76,17 +74,6 @@ class Machines:
         self.servers.put(key, server, now)
         self._attach(key, now)
 
-    def _is_free(self, spec: ServerSpec) -> bool:
-        node = self.nodes.get(spec.node)
-        if node is None or node.lost or any(index >= node.slots.get(spec.gpu_type, 0) for index in spec.slots):
-            return False
-        return not any(
-            server.node == spec.node
-            and server.spec.gpu_type == spec.gpu_type
-            and set(server.spec.slots) & set(spec.slots)
-            for server in self.servers.all()
-        )
-
     def terminate(self, install_id: uuid.UUID, server_id: ServerId) -> None:
         """Leave a tombstone, and let the server go after a while."""
         key, now = (install_id, server_id), self._sky.clock.now
@@ -97,7 +84,8 @@ class Machines:
         if server is None or server.stopping:
             return
         self._change(key, now, stopping=True, reason="it is stopping")
-        self._sky.after(self._sky.weather.stop, self._same(key, self._stopped), since=now)
+        for rank in range(len(server.spec.shares)):
+            self._sky.after(self._sky.weather.stop, self._same(key, self._rank(self._stopped, rank)), since=now)
 
     def configure(self, install_id: uuid.UUID, server_id: ServerId, files: Mapping[str, bytes]) -> None:
         """Replace the files of a server that is there."""
@@ -122,14 +110,14 @@ class Machines:
         self.nodes[name] = attrs.evolve(self.nodes[name], schedulable=False, lost=True, reason="the node is lost")
         for key in self._on(name):
             self._change(key, now, unreachable=True, reason="its node does not answer")
-            self._sky.after(self._sky.weather.loss_noticed, self._same(key, self._gone), since=now)
+            self._sky.after(self._sky.weather.loss_noticed, self._same(key, self._loss_told(name)), since=now)
 
     def restore(self, name: str) -> None:
         """Let a node be as it was built; what was on it when it was lost is gone."""
         for key in self._on(name):
             server = self.servers.find(key)
             if server is not None and server.unreachable:
-                self._gone(key, self._sky.clock.now)
+                self._loss_told(name)(key, self._sky.clock.now)
         self.nodes[name] = self._built[name]
 
     def reboot(self, name: str) -> None:
@@ -137,6 +125,10 @@ class Machines:
         now = self._sky.clock.now
         for key in self._on(name):
             server = self.servers.find(key)
+            if server is not None and server.spec.peers:
+                # The other nodes did not restart, so it cannot be launched again as it was.
+                self._die(key, now, f"its node {name} restarted")
+                continue
             if server is not None and server.holds and not server.stopping:
                 self._rebooted.add(key)
                 self._launched.pop(key, None)
@@ -150,42 +142,9 @@ class Machines:
         self.nodes[name] = attrs.evolve(node, slots={**node.slots, gpu_type: left})
         for key in self._on(name):
             server = self.servers.find(key)
-            if server and server.spec.gpu_type == gpu_type and any(index >= left for index in server.spec.slots):
+            share = server.share_of(name) if server and server.spec.gpu_type == gpu_type else None
+            if share is not None and max(share.slots, default=-1) >= left:
                 self._die(key, self._sky.clock.now, f"its {gpu_type} is gone from the node")
-
-    def _room(self, install_id: uuid.UUID, spec: ServerSpec) -> CloudNode:
-        node = self.nodes.get(spec.node)
-        if node is None or not node.schedulable:
-            raise NoCapacity(node.reason if node else f"there is no node {spec.node}")
-        for server in self.servers.all():
-            if server.node != node.name or server.spec.gpu_type != spec.gpu_type or not server.holds:
-                continue
-            if set(server.spec.slots) & set(spec.slots):
-                self._note_overbooking(spec, server)
-                raise NoCapacity(f"{server.server_id} has these slots of {node.name}")
-        if not spec.slots or any(index >= node.slots.get(spec.gpu_type, 0) for index in spec.slots):
-            raise NoCapacity(f"{node.name} has no such {spec.gpu_type}")
-        if self._sky.chance("no_capacity", self._sky.weather.no_capacity):
-            raise NoCapacity(f"insufficient capacity on {node.name}")
-        return node
-
-    def _note_overbooking(self, spec: ServerSpec, holder: CloudServer) -> None:
-        if holder.slipped:
-            # Nobody can know of it yet.
-            return
-        self.overbookings.append(
-            Overbooking(
-                node=spec.node, gpu_type=spec.gpu_type, slots=spec.slots, server_id=spec.server_id,
-                holder=holder.server_id, at=self._sky.clock.now,
-            )
-        )  # fmt: skip
-
-    def _check_zone(self, install_id: uuid.UUID, spec: ServerSpec, node: CloudNode) -> None:
-        if spec.mount is None:
-            return
-        volume = self._shelf.find_volume(install_id, spec.mount.volume_id)
-        if volume is not None and volume.zone != node.zone:
-            raise Unworkable(f"the disk is in {volume.zone} and {node.name} is in {node.zone}")
 
     def _attach(self, key: Key, at: dt.datetime) -> None:
         """Let a server have its volume and boot, or wait until the volume is free."""
@@ -221,19 +180,29 @@ class Machines:
 
     def _boot(self, key: Key, at: dt.datetime) -> None:
         weather = self._sky.weather
-        if self._sky.chance("dies_booting", weather.dies_booting):
-            end = self._same(key, lambda key, at: self._die(key, at, "it crashed while booting"))
-            self._sky.after(weather.boot, end, since=at)
-        else:
-            self._sky.after(weather.boot, self._same(key, self._ready), since=at)
+        for rank in range(len(self._launched[key].shares)):
+            if self._sky.chance("dies_booting", weather.dies_booting):
+                end = self._same(key, lambda key, at: self._die(key, at, "it crashed while booting"))
+                self._sky.after(weather.boot, end, since=at)
+            else:
+                self._sky.after(weather.boot, self._same(key, self._rank(self._ready, rank)), since=at)
 
-    def _ready(self, key: Key, at: dt.datetime) -> None:
+    def _ready(self, key: Key, at: dt.datetime, rank: int) -> None:
+        """Let one node's share be up; with the last of them the server is ready."""
         server = self.servers.find(key)
         if server is None or server.phase is not Phase.STARTING or server.unreachable:
             return
-        self._change(key, at, phase=Phase.READY, reason="it is stopping" if server.stopping else "")
+        up, ranks = server.up | {rank}, len(server.spec.shares)
+        if len(up) < ranks:
+            self._change(key, at, up=up, reason=f"{len(up)} of {ranks} nodes are up")
+            return
+        self._change(key, at, up=up, phase=Phase.READY, reason="it is stopping" if server.stopping else "")
         if server.volume_id is not None:
             self.mounts.append(self._shelf.mount_seen(key, server.volume_id, at))
+        for _ in server.spec.shares:
+            self._face(key, at)
+
+    def _face(self, key: Key, at: dt.datetime) -> None:
         for kind, rate, reason in (
             ("dies_per_hour", self._sky.weather.dies_per_hour, "killed: out of memory"),
             ("evicted_per_hour", self._sky.weather.evicted_per_hour, "evicted: the node was low on memory"),
@@ -252,11 +221,33 @@ class Machines:
         if server is not None and server.phase is not Phase.FINISHED:
             self._change(key, at, phase=Phase.FINISHED, reason=reason)
 
-    def _stopped(self, key: Key, at: dt.datetime) -> None:
-        """Let a stopped server go; that one on a lost node has stopped is known only when the loss is."""
+    def _stopped(self, key: Key, at: dt.datetime, rank: int) -> None:
+        """Let one node's share be gone, and with the last the server; of a lost node that is known only when the loss is."""
         server = self.servers.find(key)
-        if server is not None and not server.unreachable:
+        if server is None or server.unreachable:
+            return
+        down = server.down | {rank}
+        self._change(key, at, down=down)
+        if len(down) == len(server.spec.shares):
             self._gone(key, at)
+
+    def _loss_told(self, name: str) -> Callable[[Key, dt.datetime], None]:
+        """Let the cloud know that a node is lost: what was there alone is gone, and a gang has ended with it."""
+
+        def tell(key: Key, at: dt.datetime) -> None:
+            server = self.servers.find(key)
+            if server is None or not server.spec.peers:
+                self._gone(key, at)
+                return
+            self._die(key, at, f"its node {name} is lost")
+            self._change(key, at, unreachable=False)
+            for rank in range(len(server.spec.shares)) if server.stopping else ():
+                self._sky.after(self._sky.weather.stop, self._same(key, self._rank(self._stopped, rank)), since=at)
+
+        return tell
+
+    def _rank(self, what: Callable[[Key, dt.datetime, int], None], rank: int) -> Callable[[Key, dt.datetime], None]:
+        return lambda key, at: what(key, at, rank)
 
     def _gone(self, key: Key, at: dt.datetime) -> None:
         self.servers.drop(key, at)
@@ -282,7 +273,7 @@ class Machines:
         return [(s.install_id, s.server_id) for s in self.servers.all() if s.server_id == server_id]
 
     def _on(self, node: str) -> list[Key]:
-        return [(s.install_id, s.server_id) for s in self.servers.all() if s.node == node]
+        return [(s.install_id, s.server_id) for s in self.servers.all() if s.share_of(node)]
 
     def _bury(self) -> None:
         now = self._sky.clock.now

@@ -10,7 +10,7 @@ import attrs
 
 from gpudev_sdk.domain.disk import SnapshotState
 from gpudev_sdk.domain.gpu import GpuType, Slot
-from gpudev_sdk.domain.server import Phase, ServerId, ServerSpec
+from gpudev_sdk.domain.server import Peer, Phase, ServerId, ServerSpec
 
 #: Markers in the order in which they were written, each on stable storage.
 Content = tuple[str, ...]
@@ -44,6 +44,9 @@ class CloudServer:
     since: dt.datetime
     phase: Phase = Phase.STARTING
     reason: str = ""
+    #: Nodes, by rank, whose share of it has booted, and whose share has stopped: it is ready when all are, and gone.
+    up: frozenset[int] = frozenset()
+    down: frozenset[int] = frozenset()
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     #: The volume it has, once attached.
     volume_id: uuid.UUID | None = None
@@ -55,8 +58,12 @@ class CloudServer:
 
     @property
     def node(self) -> str:
-        """The node it is on."""
+        """The node it is on, rank 0's of a gang."""
         return self.spec.node
+
+    def share_of(self, node: str) -> Peer | None:
+        """Return what it holds of a node, or None."""
+        return next((share for share in self.spec.shares if share.node == node), None)
 
     @property
     def running(self) -> bool:
@@ -172,6 +179,7 @@ def types_of(nodes: tuple[CloudNode, ...]) -> tuple[GpuType, ...]:
             cpus=8.0 * slots,
             memory_bytes=2**35 * slots,
             pretended=True,
+            gang=True,
         )
         for kind, slots in most.items()
     )

@@ -31,6 +31,7 @@ def to_request(body: ReserveBody) -> Request:
     return Request(
         gpu_type=body.gpu_type,
         gpus=body.gpus,
+        nodes=body.nodes,
         duration=dt.timedelta(seconds=body.duration_seconds),
         disk=body.disk,
         name=body.name,
