@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from gpudev_sdk.domain.plan import Plan, Question
-from gpudev_sdk.domain.server import Peer
+from gpudev_sdk.domain.server import Peer, ServerId
 from gpudev_sdk.engine.check import (
     SAFETY,
     Acknowledged,
@@ -35,6 +35,8 @@ class Judge:
         self._sim = sim
         self.found: list[str] = []
         self.checks = self.plans = 0
+        #: Gangs that people could work in.
+        self.gangs: set[ServerId] = set()
         self._mounts = self._deletions = self._doubles = self._overbookings = 0
         self._losses: list[Loss] = []
         self._wrong_mounts: list[MountSeen] = []
@@ -104,6 +106,7 @@ class Judge:
 
     def _backend(self) -> SeenBackend:
         cloud = self._sim.cloud
+        self.gangs |= {server.server_id for server in cloud.servers() if server.running and server.spec.peers}
         return SeenBackend(
             name="sim",
             servers=tuple(
