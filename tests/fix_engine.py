@@ -78,16 +78,16 @@ class Bench:
             return cursor.fetchall() if cursor.description else cursor.rowcount
 
 
-def build_bench(store, tmp_path, *, limits=None, memory=None, control_plane_id=None):
+def build_bench(store, tmp_path, *, limits=None, memory=None, control_plane_id=None, backend=None):
     """Put a bench together over a store."""
     memory = memory or Memory()
-    backend = Backend(name="mem", compute=MemoryCompute(memory), storage=MemoryStorage(memory))
+    backend = backend or Backend(name="mem", compute=MemoryCompute(memory), storage=MemoryStorage(memory))
     with store.transaction() as conn:
         conn.execute(people.Q["make_install"], {"id": ids.new()})
         install = people.install(conn)["id"]
     engine = Engine(
         store=store,
-        backends={"mem": backend},
+        backends={backend.name: backend},
         limits=limits or Limits.one_machine(),
         install_id=install,
         control_plane_id=control_plane_id or uuid.UUID(int=5),

@@ -14,9 +14,9 @@ from gpudev_sdk.domain.disk import (
 from gpudev_sdk.domain.gpu import GpuType, Node, Slot
 from gpudev_sdk.domain.server import Phase, Presence, Sighting, digest_files
 from gpudev_sdk.errors import Conflict, NotFound, Unworkable
-from gpudev_sdk.providers import Compute, Storage
+from gpudev_sdk.providers import Compute, Gang, Storage
 
-H100 = GpuType(name="h100", gpus_per_node=8, cpus=64, memory_bytes=2**40)
+H100 = GpuType(name="h100", gpus_per_node=8, cpus=64, memory_bytes=2**40, gang=True)
 CPU = GpuType(name="cpu", gpus_per_node=0, slots_per_node=4, cpus=8, memory_bytes=2**34)
 
 
@@ -40,9 +40,11 @@ class Memory:
     stubborn: bool = False
     snapshot_state: SnapshotState = SnapshotState.COMPLETED
     log: list = attrs.field(factory=list)
+    #: Nodes that are alike.
+    boxes: int = 1
 
 
-class MemoryCompute(Compute):
+class MemoryCompute(Compute, Gang):
     """Servers in a dictionary."""
 
     Settings = Memory
@@ -65,7 +67,8 @@ class MemoryCompute(Compute):
     def nodes(self):
         slots = [Slot(gpu_type="h100", index=index) for index in range(8)]
         slots += [Slot(gpu_type="cpu", index=index) for index in range(4)]
-        return (Node(name="box", slots=tuple(slots)),)
+        more = (f"box-{number}" for number in range(2, self.memory.boxes + 1))
+        return tuple(Node(name=name, slots=tuple(slots)) for name in ("box", *more))
 
     def launch(self, spec):
         memory = self.memory

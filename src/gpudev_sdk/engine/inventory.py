@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
 import structlog
 
 from gpudev_sdk import clock
 from gpudev_sdk.domain.gpu import GpuType, Node
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import ProviderError
+from gpudev_sdk.providers import Compute, Gang
 from gpudev_sdk.store import bell, fleet
 
 #: What looks the same is written down again only this often, as a sign that it was looked at.
@@ -28,7 +30,7 @@ class Inventory:
         """Look at all backends once."""
         for backend in self._engine.backends.values():
             try:
-                seen: _Seen | str = (backend.compute.gpu_types(), backend.compute.nodes())
+                seen: _Seen | str = (_types(backend.compute), backend.compute.nodes())
             except ProviderError as error:
                 log.warning("backend cannot be seen", backend=backend.name, reason=error.message)
                 seen = error.message
@@ -44,3 +46,9 @@ class Inventory:
             elif fleet.note_inventory(conn, backend.name, *seen):
                 bell.want_plan(conn)
         self._last[backend.name] = (seen, clock.monotonic())
+
+
+def _types(compute: Compute) -> tuple[GpuType, ...]:
+    """Return what a backend offers; gangs only where it has the ability."""
+    kinds = compute.gpu_types()
+    return kinds if isinstance(compute, Gang) else tuple(attrs.evolve(kind, gang=False) for kind in kinds)

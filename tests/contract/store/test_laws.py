@@ -52,14 +52,14 @@ class Rows:
             row,
         )
 
-    def reservation(self, owner, *, disk=None, slots=1, name="work", event=True):
+    def reservation(self, owner, *, disk=None, slots=1, nodes=1, name="work", event=True):
         made = uuid.uuid4()
         with self.commit():
             self.sql(
                 "INSERT INTO reservation (id, owner_id, name, request, request_digest, idempotency_key, gpu_type, gpus,"
-                " slots_needed, priority, state, granted, state_deadline, queue_deadline, disk_id)"
-                " VALUES (%s, %s, %s, '{}', '', %s, 'h100', %s, %s, 0, 'queued', %s, now(), now(), %s)",
-                *(made, owner, name, str(made), slots, slots, HOUR, disk),
+                " slots_needed, nodes, priority, state, granted, state_deadline, queue_deadline, disk_id)"
+                " VALUES (%s, %s, %s, '{}', '', %s, 'h100', %s, %s, %s, 0, 'queued', %s, now(), now(), %s)",
+                *(made, owner, name, str(made), slots, slots, nodes, HOUR, disk),
             )
             if event:
                 self.event(made)
