@@ -9,6 +9,7 @@ from gpudev_sdk.domain.disk import SnapshotState
 from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.engine import disk_edits, edits
 from gpudev_sdk.engine.inventory import Inventory
+from gpudev_sdk.store import bell
 from tests.fix_engine import HOUR
 from tests.memory_backend import MemoryCompute
 
@@ -25,6 +26,52 @@ def test_two_planners_give_each_slot_once_and_keep_the_order(theatre):
         assert [bench.row(row).state for row in asked] == [State.PREPARING, State.QUEUED, State.PREPARING]
 
     assert set(theatre.in_every_order(arrange, law)) == {("2", "0"), ("0", "2")}
+
+
+def test_two_planners_give_a_gang_all_its_nodes_once(theatre):
+    bench, asked = theatre.bench, []
+    bench.memory.boxes = 3
+    Inventory(bench.engine).take()
+    theatre.keep()
+
+    def arrange():
+        asked[:] = [bench.submit(theatre.kim, gpus=8, nodes=2), bench.submit(theatre.kim, gpus=8, nodes=2)]
+        asked.append(bench.submit(theatre.lee, gpus=4))
+        return bench.plan, bench.plan
+
+    def law(one, other):
+        assert one + other == 2
+        assert [bench.row(row).state for row in asked] == [State.PREPARING, State.QUEUED, State.PREPARING]
+        assert [(peer.node, len(peer.slots)) for peer in bench.row(asked[0]).peers] == [("box", 8), ("box-2", 8)]
+        assert bench.row(asked[2]).node == "box-3"
+
+    assert set(theatre.in_every_order(arrange, law)) == {("2", "0"), ("0", "2")}
+
+
+def test_a_gang_of_which_a_slot_went_while_it_was_planned_gets_none(theatre):
+    """What is outside takes a slot of one node between the plan and the allocation."""
+    bench, asked = theatre.bench, []
+    bench.memory.boxes = 2
+    Inventory(bench.engine).take()
+    theatre.keep()
+
+    def occupy():
+        with bench.engine.store.transaction() as conn:
+            conn.execute(
+                "UPDATE gpu_slot SET busy_outside = 'sam, 4711' WHERE node = 'box-2' AND gpu_type = 'h100' AND idx = 3"
+            )
+            bell.want_plan(conn)
+        return "busy"
+
+    def arrange():
+        asked[:] = [bench.submit(theatre.kim, gpus=8, nodes=2)]
+        return bench.plan, occupy
+
+    def law(started, busy):
+        held = bench.sql("SELECT count(*) AS n FROM gpu_slot WHERE reservation_id IS NOT NULL")[0]["n"]
+        assert (int(started), held) in ((1, 16), (0, 0))
+
+    assert set(theatre.in_every_order(arrange, law)) == {("1", "busy"), ("0", "busy")}
 
 
 def test_what_is_cancelled_while_it_is_placed_either_waits_or_stops_but_keeps_no_place(theatre):
