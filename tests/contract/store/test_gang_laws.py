@@ -59,13 +59,17 @@ def test_a_gang_holds_all_slots_of_each_of_its_nodes(rows, gang):
         [*ALL, ("n3", 0)],
         [*ALL[:3], ("n3", 0)],
         [*ALL[:2], ("n3", 0), ("n3", 1)],
-        [("n2", 0), ("n2", 1), ("n3", 0), ("n3", 1)],
     ],
-    ids=["none", "one node", "a part of one", "a part of one more", "parts of two", "two zones", "not its first node"],
+    ids=["none", "one node", "a part of one", "a part of one more", "parts of two", "two zones"],
 )
 def test_a_part_of_a_gang_is_refused(rows, gang, places):
     with refused(rows, IntegrityConstraintViolation):
         rows.place(gang, places)
+
+
+def test_its_first_node_is_one_of_those_it_holds(rows, gang):
+    with refused(rows, IntegrityConstraintViolation):
+        rows.place(gang, ALL, node="n3")
 
 
 def test_a_gang_gives_back_all_or_nothing(rows, gang):
