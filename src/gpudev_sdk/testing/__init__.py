@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gpudev_sdk.testing.cloud import Weather as Weather
 
 pytest.register_assert_rewrite(
-    *(f"gpudev_sdk.testing.{name}" for name in ("compute", "storage", "snapshots", "identity", "plugin"))
+    *(f"gpudev_sdk.testing.{name}" for name in ("compute", "gangs", "storage", "snapshots", "identity", "plugin"))
 )
 
 from gpudev_sdk.testing.compute import ComputeContract  # noqa: E402

@@ -13,11 +13,12 @@ from gpudev_sdk.domain.names import LABEL
 from gpudev_sdk.domain.server import Claim, Phase, Presence, ServerId, ServerSpec, digest_files
 from gpudev_sdk.errors import Conflict, NoCapacity, NotFound, Unworkable
 from gpudev_sdk.providers import Compute
-from gpudev_sdk.testing.base import Contract, Settle
+from gpudev_sdk.testing.base import Settle
 from gpudev_sdk.testing.files import box_files
+from gpudev_sdk.testing.gangs import GangLaws
 
 
-class ComputeContract(Contract):
+class ComputeContract(GangLaws):
     """Give `compute`; override `spec` where a server needs more than a node, a type and the files."""
 
     @pytest.fixture
@@ -55,15 +56,6 @@ class ComputeContract(Contract):
         settle(lambda: compute.observe(spec.server_id).phase is Phase.READY)
         yield spec
         self.take_down(compute, spec.server_id, settle)
-
-    def take_down(self, compute: Compute, server_id: ServerId, settle: Settle) -> None:
-        """Terminate until it is seen gone."""
-
-        def gone() -> bool:
-            compute.terminate(server_id)
-            return compute.observe(server_id).presence is Presence.ABSENT
-
-        settle(gone)
 
     def test_every_type_has_a_lawful_name_and_slots(self, compute: Compute) -> None:
         """Law 2.1."""

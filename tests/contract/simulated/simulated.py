@@ -9,6 +9,7 @@ import pytest
 
 from gpudev_sdk.errors import TryLater
 from gpudev_sdk.testing.cloud import SimulatedCloud, SimulatedSettings, VirtualClock
+from gpudev_sdk.testing.cloud.cloud import NODES
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 STEP, PATIENCE = dt.timedelta(seconds=1), dt.timedelta(minutes=30)
@@ -18,10 +19,11 @@ class Simulated:
     """How the suites reach a simulated cloud; `weather` is the class's own."""
 
     weather = None
+    nodes = None
 
     @pytest.fixture
     def cloud(self):
-        return SimulatedCloud(VirtualClock(START), random.Random(7), self.weather)
+        return SimulatedCloud(VirtualClock(START), random.Random(7), self.weather, self.nodes or NODES)
 
     @pytest.fixture
     def settings(self, cloud):

@@ -9,8 +9,11 @@ import pytest
 
 from gpudev_sdk.domain.server import ServerId, ServerSpec
 from gpudev_sdk.testing import ComputeContract, IdentityContract, SnapshotContract, StorageContract, Weather
-from gpudev_sdk.testing.cloud import SimulatedCompute, SimulatedIdentity, SimulatedStorage
+from gpudev_sdk.testing.cloud import CloudNode, SimulatedCompute, SimulatedIdentity, SimulatedStorage
 from tests.contract.simulated.simulated import Simulated
+
+#: Two alike in one zone.
+NODES = tuple(CloudNode(name=name, slots={"h100": 8, "cpu": 4}) for name in ("node-a", "node-b"))
 
 
 class OverCompute(Simulated, ComputeContract):
@@ -97,6 +100,14 @@ class TestComputeInCalmWeather(OverCompute):
 
 class TestComputeInSlowWeather(OverCompute):
     weather = Weather.slow()
+
+
+class TestGangsInCalmWeather(OverCompute):
+    nodes = NODES
+
+
+class TestGangsInSlowWeather(OverCompute):
+    weather, nodes = Weather.slow(), NODES
 
 
 class TestVolumesInCalmWeather(OverStorage, StorageContract):

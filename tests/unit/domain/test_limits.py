@@ -13,12 +13,23 @@ from gpudev_sdk.errors import InvalidRequest, LimitReached
 
 H100 = GpuType(name="h100", gpus_per_node=8)
 CPU = GpuType(name="cpu", gpus_per_node=0, slots_per_node=4)
-OFFERS = [("east", H100), ("west", attrs.evolve(H100, gpus_per_node=4)), ("east", CPU)]
+A100 = GpuType(name="a100", gpus_per_node=8)
+OFFERS = [
+    ("east", H100),
+    ("west", attrs.evolve(H100, gpus_per_node=4)),
+    ("east", CPU),
+    ("east", A100),
+    ("north", attrs.evolve(A100, gang=True)),
+    ("south", attrs.evolve(A100, gang=True)),
+    ("big", attrs.evolve(A100, gang=True, gpus_per_node=16)),
+    ("north", attrs.evolve(CPU, name="thin", gang=True)),
+]
+TOGETHER = {("north", "a100"): 2, ("south", "a100"): 3, ("east", "a100"): 9, ("north", "thin"): 2}
 ASKED = Request(gpu_type="h100", gpus=2, duration=4 * HOUR)
 
 
 def check(**changes):
-    return check_against(attrs.evolve(ASKED, **changes), OFFERS, Limits())
+    return check_against(attrs.evolve(ASKED, **changes), OFFERS, Limits(), TOGETHER)
 
 
 def test_a_type_that_fits_is_returned_from_where_it_is_largest():
@@ -33,8 +44,13 @@ def test_a_type_that_fits_is_returned_from_where_it_is_largest():
         ({"gpus": 0}, "at least one GPU"),
         ({"gpus": 9}, "the largest has 8"),
         ({"gpus": 5, "backend": "west"}, "the largest has 4"),
-        ({"backend": "north"}, "no GPU type"),
-        ({"nodes": 2}, "one node"),
+        ({"backend": "pole"}, "no GPU type"),
+        ({"nodes": 2}, "has one node here"),
+        ({"gpu_type": "a100", "gpus": 4, "nodes": 2}, "takes them whole, and a node has 8 or 16 × a100"),
+        ({"gpu_type": "a100", "gpus": 8, "nodes": 4}, "no zone has 4 whole nodes of a100; the largest has 3"),
+        ({"gpu_type": "a100", "gpus": 8, "nodes": 3, "backend": "east"}, "one node here"),
+        ({"gpu_type": "a100", "gpus": 16, "nodes": 2}, "the largest has none"),
+        ({"gpu_type": "thin", "gpus": 1, "nodes": 2}, "has no GPUs"),
     ],
 )
 def test_what_could_never_fit_is_refused_with_what_there_is(changes, said):
@@ -42,6 +58,12 @@ def test_what_could_never_fit_is_refused_with_what_there_is(changes, said):
         check(**changes)
 
     assert raised.value.hint
+
+
+def test_a_gang_is_of_the_type_where_most_nodes_are_together():
+    assert check(gpu_type="a100", gpus=8, nodes=3) is OFFERS[5][1]
+    assert check(gpu_type="a100", gpus=8, nodes=2, backend="north") is OFFERS[4][1]
+    assert check(gpu_type="thin", gpus=0, nodes=2).is_cpu
 
 
 def test_a_longer_reservation_than_the_type_allows_is_over_the_limit():
@@ -67,3 +89,4 @@ def test_a_total_is_never_below_what_one_reservation_may_last():
 
 def test_slots_are_gpus_or_one_place():
     assert (H100.slots_for(3), CPU.slots_for(0), H100.slots, CPU.slots) == (3, 1, 8, 4)
+    assert (H100.slots_for(8, 2), CPU.slots_for(0, 2)) == (8, 4)
