@@ -29,10 +29,10 @@ class Client(Calls):
     ) -> DevServer:
         """Reserve a dev server and return it ready to use; with `wait=False` return it at once.
 
-        Options are gpus (1; 0 for `cpu`), disk (`home`; None is a throw-away home), name, image, backend, priority,
-        agent_forwarding, env (secret values) and max_wait (hours in line). `on_change` is called with the reservation
-        whenever it changes while waiting. If the waiting ends in an error or an interrupt, the reservation is cancelled,
-        because nobody would hold it.
+        Options are gpus (1; 0 for `cpu`), nodes (1; more are whole nodes of one zone, all at once), disk (`home`; None is a
+        throw-away home), name, image, backend, priority, agent_forwarding, env (secret values) and max_wait (hours in
+        line). `on_change` is called with the reservation whenever it changes while waiting. If the waiting ends in an
+        error or an interrupt, the reservation is cancelled, because nobody would hold it.
         """
         body = make_body(gpu_type, hours, **options)
         introduce(self)

@@ -38,9 +38,10 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {units[0]}" if value >= 10 or units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
-def gpus(gpu_type: str, count: int) -> str:
-    """Write a number of GPUs of a type; a type without GPUs is written by its name alone."""
-    return f"{count} × {gpu_type}" if count else gpu_type
+def gpus(gpu_type: str, count: int, nodes: int = 1) -> str:
+    """Write a number of GPUs of a type; a type without GPUs is written by its name alone, several nodes with their number."""
+    of_one = f"{count} × {gpu_type}" if count else gpu_type
+    return f"{nodes} nodes with {of_one}" if nodes > 1 else of_one
 
 
 class Reservation(ReservationView, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ class Reservation(ReservationView, frozen=True, kw_only=True):
         rows = [
             ("name", self.name),
             ("state", f"{self.state} {self.end_reason or self.detail or ''}".strip()),
-            ("GPUs", gpus(self.gpu_type, self.gpus)),
+            ("GPUs", gpus(self.gpu_type, self.gpus, self.nodes)),
             ("disk", self.disk or "none (thrown away at the end)"),
             ("until" if self.started_at else "starts", self.expires_at or self.starts_at),
         ]
@@ -99,7 +100,7 @@ class ReservationList(list[Reservation]):
 
     def _repr_html_(self) -> str:
         rows = [
-            (row.name, row.state, gpus(row.gpu_type, row.gpus), row.disk, row.expires_at or row.starts_at)
+            (row.name, row.state, gpus(row.gpu_type, row.gpus, row.nodes), row.disk, row.expires_at or row.starts_at)
             for row in self
         ]
         return _table(rows, ("name", "state", "GPUs", "disk", "until or starts"))

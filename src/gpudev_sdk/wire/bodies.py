@@ -16,8 +16,8 @@ class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base of every body."""
 
 
-class ReserveBody(Body, frozen=True, kw_only=True):
-    """Ask for a dev server."""
+class ReserveBody(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Ask for a dev server. What was not said is not sent, so that an older server takes what it knows."""
 
     gpu_type: Label
     #: On each node.

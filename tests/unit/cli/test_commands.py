@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 
 import msgspec
 import pytest
 
+from gpudev_cli.commands.avail import offer
 from gpudev_sdk.errors import Conflict
 from gpudev_sdk.wire import admin_views, views
 from tests.unit.client.stub_api import NOW, reservation
@@ -67,7 +69,7 @@ def test_what_is_asked_for_is_what_is_sent(gpudev, stub, monkeypatch):
     assert "s3cret" not in done.out + done.err
     assert {name: value for name, value in sent.items() if value is not None} == {
         "gpu_type": "h100", "gpus": 2, "duration_seconds": 5400, "disk": "data", "name": "box", "image": "debian:12",
-        "backend": "local", "priority": 0, "max_wait_seconds": 1800, "agent_forwarding": True,
+        "backend": "local", "max_wait_seconds": 1800, "agent_forwarding": True,
         "env": {"WANDB_KEY": "s3cret", "A": "b=c"},
     }  # fmt: skip
 
@@ -80,7 +82,7 @@ def test_what_is_not_said_has_its_default(gpudev, stub, words, gpus, disk):
     gpudev("reserve", *words, "--no-wait")
     sent = json.loads(stub.asked("POST", "/reservations")[0][2])
 
-    assert (sent["gpus"], sent["disk"]) == (gpus, disk)
+    assert (sent["gpus"], sent.get("disk")) == (gpus, disk)
 
 
 def test_waiting_says_each_phase_once_and_then_how_to_get_in(gpudev, stub):
@@ -238,3 +240,53 @@ def test_adopting_is_a_second_step_with_what_was_seen(gpudev, stub):
     assert first.status == 1
     assert first.err.splitlines()[-1] == "Take it over: gpudev admin adopt local --seen d1"
     assert gpudev("admin", "adopt", "local", "--seen", "d1").status == 0
+
+
+GANG = {"gpus": 8, "nodes": 3, "node": "n1", "node_names": ["n1", "n2", "n3"]}
+
+
+def test_several_nodes_are_asked_for_by_their_number(gpudev, stub):
+    gpudev("reserve", "h100:8", "4h", "--nodes", "2", "--no-wait")
+
+    sent = json.loads(stub.asked("POST", "/reservations")[0][2])
+    assert (sent["gpus"], sent["nodes"]) == (8, 2)
+
+
+def test_show_names_all_nodes_and_how_the_others_are_reached(gpudev, stub):
+    stub.rows = [reservation("work", backend="east", **GANG)]
+    out = gpudev("show", "work").out
+
+    assert "3 nodes with 8 × h100" in out
+    assert "east / n1, n2, n3" in out
+    assert "from inside: ssh work-1 to ssh work-2" in out
+    assert "on the first node" in out
+
+
+def test_the_list_says_how_many_nodes(gpudev, stub):
+    stub.rows = [reservation("work", **GANG)]
+
+    assert "3 nodes with 8 × h100" in gpudev("list").out
+
+
+def test_a_dry_run_names_the_nodes_and_what_would_be_sooner(gpudev, stub):
+    sooner = views.OfferView(gpus=8, nodes=2, starts_at=NOW)
+    stub.on("POST", "/dry-run", views.DryRunView(starts_at=NOW, position=1, node_names=["a", "b"], instead=[sooner]))
+    out = gpudev("reserve", "h100:8", "4h", "--nodes", "3", "--dry-run").out
+
+    assert "3 nodes with 8 × h100 would start" in out
+    assert "on a, b" in out
+    assert "Sooner: 2 nodes with 8 × h100" in out
+
+
+@pytest.mark.parametrize(
+    ("now", "said"), [(2, "8 × h100 now, 2 whole nodes now, 4 in"), (0, "8 × h100 now, 4 whole nodes in")]
+)
+def test_availability_tells_whole_nodes(now, said):
+    later = NOW.astimezone(dt.UTC) + dt.timedelta(days=9000)
+    offers = [views.OfferView(gpus=8, starts_at=NOW), views.OfferView(gpus=8, nodes=4, starts_at=later)]
+    row = views.AvailabilityRow(
+        gpu_type="h100", backend="east", total=64, free=16, largest_now=8, per_node=8, queued=0, most_nodes=4,
+        nodes_now=now, offers=offers,
+    )  # fmt: skip
+
+    assert offer(row).startswith(said)

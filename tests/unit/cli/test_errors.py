@@ -65,11 +65,11 @@ def test_what_needs_no_server_works_without_one(gpudev, words):
 
 
 def test_wrong_usage_is_three_lines_with_the_usage_and_the_help(gpudev):
-    done = gpudev("reserve", "--nonsense")
+    done = gpudev("reserve", "--zigzag")
 
     assert done.status == 2
     assert done.err.splitlines() == [
-        "gpudev: No such option '--nonsense'.",
+        "gpudev: No such option '--zigzag'.",
         "Usage: gpudev reserve [OPTIONS] TYPE[:N] TIME",
         "Help: gpudev reserve -h",
     ]

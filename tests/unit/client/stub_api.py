@@ -115,7 +115,7 @@ class Stub:
             return views.ReservationPage(items=self.rows)
         if (method, path) == ("POST", "/v1/reservations"):
             asked = msgspec.json.decode(body)
-            made = reservation(asked["disk"] or "throwaway", "queued", position=1, gpu_type=asked["gpu_type"])
+            made = reservation(asked.get("disk") or "throwaway", "queued", position=1, gpu_type=asked["gpu_type"])
             self.rows.append(made)
             return made
         ref, _, rest = path.removeprefix("/v1/reservations/").partition("/")

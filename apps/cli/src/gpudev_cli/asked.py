@@ -78,6 +78,7 @@ def _others(context: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
         "name": given["name"],
         "image": given["image"],
         "backend": given["backend"],
+        "nodes": given["nodes"],
         "agent_forwarding": given["agent"],
         "max_wait_seconds": None if wait is None else max(1, round(wait.total_seconds())),
         "env": dict(_variable(context, text) for text in given["env"]),

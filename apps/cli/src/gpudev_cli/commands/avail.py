@@ -46,19 +46,30 @@ def _row(row: AvailabilityRow, several: bool) -> tuple[object, ...]:
 def offer(row: AvailabilityRow) -> str:
     """Say in a line what one could have: `4 × h100 now, 8 in 35 min`."""
     if row.gpu_type == "cpu" or row.per_node == 0:
-        return "now" if row.largest_now else _later(row, 0) or "none in sight"
+        one = "now" if row.largest_now else _later(row, 0) or "none in sight"
+        return ", ".join([one, *_together(row)])
     parts = [f"{gpus(row.gpu_type, row.largest_now)} now"] if row.largest_now else []
     later = _later(row, row.largest_now)
     if later:
         parts.append(later)
-    return ", ".join(parts) or "none in sight"
+    return ", ".join([*parts, *_together(row)]) or "none in sight"
+
+
+def _together(row: AvailabilityRow) -> list[str]:
+    """Say how many whole nodes could be had together now, and when the most of all could."""
+    said = [f"{row.nodes_now} whole nodes now"] if row.nodes_now else []
+    most = next((found for found in row.offers if found.nodes == row.most_nodes > max(1, row.nodes_now)), None)
+    if most is not None and most.starts_at is not None:
+        said.append(f"{most.nodes} {'' if said else 'whole nodes '}{when.distance(most.starts_at)}")
+    return said
 
 
 def _later(row: AvailabilityRow, now: int) -> str | None:
     """Say when more could be had than now: the first moment for more, and the most of all."""
     said: list[str] = []
     best = now
-    for found in sorted(row.offers, key=lambda found: (found.starts_at is None, found.starts_at, -found.gpus)):
+    single = [found for found in row.offers if found.nodes == 1]
+    for found in sorted(single, key=lambda found: (found.starts_at is None, found.starts_at, -found.gpus)):
         if found.starts_at is not None and found.gpus > best:
             best = found.gpus
             said.append(f"{found.gpus} {when.distance(found.starts_at)}")
@@ -73,4 +84,4 @@ def _uses(found: AvailabilityView) -> None:
 
 
 def _use(use: UseView) -> tuple[object, ...]:
-    return ("you" if use.mine else use.owner, gpus(use.gpu_type, use.gpus), use.state, when.both(use.until))
+    return ("you" if use.mine else use.owner, gpus(use.gpu_type, use.gpus, use.nodes), use.state, when.both(use.until))

@@ -40,7 +40,7 @@ def _show(calls: Calls, everything: bool, limit: int, as_json: bool) -> None:
 
 
 def _row(row: Reservation) -> tuple[object, ...]:
-    return (_state(row), gpus(row.gpu_type, row.gpus), row.disk or "none", _until(row), row.name)
+    return (_state(row), gpus(row.gpu_type, row.gpus, row.nodes), row.disk or "none", _until(row), row.name)
 
 
 def _state(row: Reservation) -> str:

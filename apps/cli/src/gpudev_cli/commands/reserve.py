@@ -35,6 +35,12 @@ PLAN_LOOKS, PLAN_LOOK = 20, 0.05
     type=GPU_COUNT,
     help="How many, by name [default: 1; none for cpu].",
 )
+@click.option(
+    "--nodes",
+    metavar="N",
+    type=click.IntRange(1, 1024),
+    help="So many whole nodes of one zone, all at once; N GPUs are those of each [default: 1].",
+)
 @click.option("--hours", metavar="TIME", type=DURATION, help="How long, by name.")
 @click.option("--disk", metavar="NAME", help="The disk for /home/dev [default: home], made on first use.")
 @click.option("--no-disk", is_flag=True, help="A home that is thrown away at the end.")
@@ -57,6 +63,8 @@ PLAN_LOOKS, PLAN_LOOK = 20, 0.05
 def command(context: click.Context, /, as_json: bool, dry_run: bool, no_wait: bool, **given: Any) -> int:
     """Ask for a dev server: N GPUs of a type for some time, such as `gpudev reserve h100:2 4h`.
 
+    Several whole nodes that reach each other: `gpudev reserve h100:8 4h --nodes 2`.
+
     It waits in line until the box is up, says how to get in, and returns. TIME reads 90m, 4h, 2d or 'until 18:00'.
     """
     asked = Asked.of(context, given)
@@ -78,7 +86,7 @@ def command(context: click.Context, /, as_json: bool, dry_run: bool, no_wait: bo
 
 
 def _wait(calls: Calls, row: Reservation, interrupted: bool) -> Reservation | None:
-    words.note(f"Asked for {gpus(row.gpu_type, row.gpus)}{_home(row)} as {row.name}.")
+    words.note(f"Asked for {gpus(row.gpu_type, row.gpus, row.nodes)}{_home(row)} as {row.name}.")
     done = wait_for_box(calls, row, interrupted=interrupted)
     if done is not None and done.state != "active":
         raise ending.error_of(done)
@@ -103,7 +111,7 @@ def _say_queued(row: Reservation, as_json: bool) -> None:
     if as_json:
         words.json(row)
         return
-    words.say(f"{row.name}: {gpus(row.gpu_type, row.gpus)}{_home(row)}; {phase(row)}.")
+    words.say(f"{row.name}: {gpus(row.gpu_type, row.gpus, row.nodes)}{_home(row)}; {phase(row)}.")
     words.say(f"Look: gpudev show {row.name}   Get in when it is up: gpudev connect {row.name}")
 
 
@@ -112,10 +120,12 @@ def _say_plan(plan: DryRunView, body: ReserveBody, as_json: bool) -> int:
         words.json(plan)
         return 0
     lasts = dt.timedelta(seconds=body.duration_seconds)
-    what = gpus(body.gpu_type, body.gpus)
-    where = f" on {plan.node or plan.backend}" if plan.node or plan.backend else ""
+    what = gpus(body.gpu_type, body.gpus, body.nodes)
+    place = ", ".join(plan.node_names) or plan.node or plan.backend
+    where = f" on {place}" if place else ""
     if plan.starts_at is None:
-        words.say(f"{what} has no start in sight{': ' + plan.waiting_for if plan.waiting_for else ''}.")
+        waits = f": {plan.waiting_for}" if plan.waiting_for else ""
+        words.say(f"{what} {'have' if body.nodes > 1 else 'has'} no start in sight{waits}.")
     else:
         until = when.moment(plan.starts_at + lasts)
         words.say(
@@ -123,5 +133,5 @@ def _say_plan(plan: DryRunView, body: ReserveBody, as_json: bool) -> int:
         )
     for other in plan.instead:
         if other.starts_at is not None:
-            words.say(f"Sooner: {gpus(body.gpu_type, other.gpus)}, {when.both(other.starts_at)}.")
+            words.say(f"Sooner: {gpus(body.gpu_type, other.gpus, other.nodes)}, {when.both(other.starts_at)}.")
     return 0

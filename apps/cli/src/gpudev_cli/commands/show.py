@@ -50,13 +50,13 @@ def _facts(row: Reservation) -> list[tuple[str, object]]:
         ("state", row.state + (f" ({row.end_reason})" if row.end_reason else "")),
         ("detail", row.detail),
         ("attention", row.needs_attention),
-        ("GPUs", gpus(row.gpu_type, row.gpus)),
-        ("disk", row.disk or "none: the home is thrown away at the end"),
+        ("GPUs", gpus(row.gpu_type, row.gpus, row.nodes)),
+        ("disk", _disk(row)),
         ("image", row.image),
         ("place in line", row.position),
         ("starts about", when.both(row.starts_at) if queued else None),
         ("waits for", row.waiting_for),
-        ("runs on", " / ".join(part for part in (row.backend, row.node) if part)),
+        ("runs on", " / ".join(part for part in (row.backend, ", ".join(row.node_names) or row.node) if part)),
         ("asked for", when.both(row.created_at)),
         ("started", when.both(row.started_at)),
         ("until", when.both(row.expires_at) if row.state != "ended" else None),
@@ -65,7 +65,22 @@ def _facts(row: Reservation) -> list[tuple[str, object]]:
         ("attempt", row.attempt if row.attempt > 1 else None),
         *((name, value) for name, value in sorted(row.notes.items())),
         ("get in", f"gpudev connect {row.name}" if row.state == "active" else None),
+        ("other nodes", _others(row)),
     ]
+
+
+def _disk(row: Reservation) -> str:
+    if row.disk is None:
+        return "none: the home is thrown away at the end"
+    return row.disk + (" on the first node; the other homes are thrown away" if row.nodes > 1 else "")
+
+
+def _others(row: Reservation) -> str | None:
+    """Say how the other nodes are reached: from inside, by rank."""
+    if row.nodes == 1 or row.state != "active":
+        return None
+    last = f" to ssh {row.name}-{row.nodes - 1}" if row.nodes > 2 else ""
+    return f"from inside: ssh {row.name}-1{last}"
 
 
 def _event(event: EventView) -> tuple[object, ...]:
