@@ -62,7 +62,7 @@ def manifest(spec: ServerSpec, ground: Ground) -> Json:
         "affinity": _only_on(spec.node),
         "tolerations": [{"key": key, "operator": "Exists"} for key in settings.tolerations],
         "securityContext": _security(),
-        "initContainers": [_tools(settings)],
+        "initContainers": [_tools(spec, settings)],
         "containers": [_box(spec, ground)],
         "volumes": _volumes(spec, ground),
     }
@@ -120,16 +120,15 @@ def _without_powers() -> Json:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def _tools(settings: KubeSettings) -> Json:
-    """Bring the SSH server into the pod. It needs nothing of the person's image."""
-    few = {"cpu": "10m", "memory": "16Mi"}
+def _tools(spec: ServerSpec, settings: KubeSettings) -> Json:
+    """Bring the SSH server into the pod; with all of its share, as only then its memory is guaranteed."""
     return {
         "name": "tools",
         "image": settings.tools_image,
         "imagePullPolicy": "IfNotPresent",
         "command": [_BUSYBOX, "sh", "-c", _BRING],
         "securityContext": _without_powers(),
-        "resources": {"requests": few, "limits": {"cpu": "1", "memory": "64Mi"}},
+        "resources": _requested(_share(spec)),
         "volumeMounts": [{"name": "tools", "mountPath": "/target"}],
     }
 
@@ -175,13 +174,23 @@ def _environment(spec: ServerSpec, grace: int) -> dict[str, str]:
 
 
 def _resources(spec: ServerSpec, ground: Ground) -> Json:
+    amounts = _share(spec)
+    if spec.gpus and ground.resource:
+        amounts[ground.resource] = str(spec.gpus)
+    return _requested(amounts)
+
+
+def _share(spec: ServerSpec) -> dict[str, str]:
     amounts = {}
     if spec.cpus is not None:
         amounts["cpu"] = quantity.cpus(spec.cpus)
     if spec.memory_bytes is not None:
         amounts["memory"] = quantity.size(spec.memory_bytes)
-    if spec.gpus and ground.resource:
-        amounts[ground.resource] = str(spec.gpus)
+    return amounts
+
+
+def _requested(amounts: dict[str, str]) -> Json:
+    """Whoever gets exactly what they ask for is the last whom a node in need ends."""
     return {"requests": amounts, "limits": dict(amounts)}
 
 

@@ -47,8 +47,8 @@ def volume(made, name):
 def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
     spec = server_spec(mount=DISK, env={"TOKEN": "hush"}, image="ubuntu:24.04")
     settings = KubeSettings(tools_image="tools:1", pull_secrets=["registry"])
-    few = {"cpu": "10m", "memory": "16Mi"}
-    amounts = {"cpu": "4500m", "memory": "8589934592", GPU: "2"}
+    share = {"cpu": "4500m", "memory": "8589934592"}
+    amounts = share | {GPU: "2"}
     powerless = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
     made = pod.manifest(spec, ground(settings=settings))
@@ -109,7 +109,7 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     "image": "tools:1",
                     "imagePullPolicy": "IfNotPresent",
                     "securityContext": powerless,
-                    "resources": {"requests": few, "limits": {"cpu": "1", "memory": "64Mi"}},
+                    "resources": {"requests": share, "limits": share},
                     "volumeMounts": [{"name": "tools", "mountPath": "/target"}],
                 }
             ],
