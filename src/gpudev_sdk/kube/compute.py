@@ -45,10 +45,10 @@ class PodCompute(Compute):
         return catalogue.gpu_types(catalogue.offers(self._settings, self._view.nodes()))
 
     def get_availability_zones(self) -> tuple[str, ...]:
-        return catalogue.zones(self._view.nodes())
+        return catalogue.zones(catalogue.ours(self._settings, self._view.nodes()))
 
     def list_instances(self) -> tuple[Instance, ...]:
-        return catalogue.instances(self._view.nodes())
+        return catalogue.instances(catalogue.ours(self._settings, self._view.nodes()))
 
     def get_instance(self, instance_id: str) -> Instance:
         for instance in self.list_instances():
@@ -131,7 +131,7 @@ class PodCompute(Compute):
         claim.write(self._api, self._install, new, expected)
 
     def describe(self) -> dict[str, str]:
-        nodes = self._view.nodes()
+        nodes = catalogue.ours(self._settings, self._view.nodes())
         able = sum(map(catalogue.has_user_namespaces, nodes)) if self._settings.user_namespaces else 0
         return {
             "isolation": "pods",

@@ -26,6 +26,12 @@ SHELL = f"{TOOLS}/bin/enter"
 _BUSYBOX = f"{TOOLS}/bin/busybox"
 #: The tools are read-only; after a restart of the node they may be there already, whole or in part.
 _BRING = f"{_BUSYBOX} chmod -R u+w /target/* 2>/dev/null; exec {_BUSYBOX} cp -RPf {TOOLS}/. /target/"
+#: A node that is out of touch keeps its boxes: by default its pods would be deleted after five minutes, and killed when it is
+#: back. https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
+_THROUGH_SILENCE = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
+    for what in ("not-ready", "unreachable")
+]
 #: Who is who in a box, whatever its image says: only these are ever there.
 ACCOUNTS = {
     "passwd": (
@@ -60,7 +66,7 @@ def manifest(spec: ServerSpec, ground: Ground) -> Json:
         "enableServiceLinks": False,
         "hostname": spec.name,
         "affinity": _only_on(spec.node),
-        "tolerations": [{"key": key, "operator": "Exists"} for key in settings.tolerations],
+        "tolerations": [{"key": key, "operator": "Exists"} for key in settings.tolerations] + _THROUGH_SILENCE,
         "securityContext": _security(),
         "initContainers": [_tools(spec, settings)],
         "containers": [_box(spec, ground)],

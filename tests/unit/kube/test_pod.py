@@ -15,6 +15,11 @@ from tests.unit.kube.objects import GPU, INSTALL, RESERVATION, server_spec
 
 NAME = "gd-aabbccdd-33333333-3333-4333-8333-333333333333-1"
 RECORD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME, "uid": "uid-record"}}
+#: Kubernetes would give each pod five minutes of these.
+THROUGH_SILENCE = [
+    {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"},
+    {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"},
+]
 DISK = Mount(volume_id=RESERVATION, disk_id=RESERVATION, kind=MountKind.CLAIM, source="gd-aabbccdd-v-1")
 
 
@@ -94,7 +99,7 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     }
                 }
             },
-            "tolerations": [{"key": GPU, "operator": "Exists"}],
+            "tolerations": [{"key": GPU, "operator": "Exists"}, *THROUGH_SILENCE],
             "securityContext": {
                 "runAsUser": 1000,
                 "runAsGroup": 1000,
@@ -283,4 +288,4 @@ def test_names_and_labels_fit_whatever_the_attempt():
 def test_a_box_tolerates_what_its_settings_say():
     made = pod.manifest(server_spec(), ground(settings=KubeSettings(tolerations=["team"])))
 
-    assert made["spec"]["tolerations"] == [{"key": "team", "operator": "Exists"}]
+    assert made["spec"]["tolerations"] == [{"key": "team", "operator": "Exists"}, *THROUGH_SILENCE]
