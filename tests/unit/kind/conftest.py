@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -10,6 +11,7 @@ from gpudev_kind.settings import KindSettings
 from gpudev_kind.storage import KindStorage
 from gpudev_sdk.domain.disk import VolumeRef, VolumeSpec
 from gpudev_sdk.providers import Context
+from tests.unit.kind.fake_kind import FakeKind
 from tests.unit.kind.node import Node
 from tests.unit.kube.fake_api import FakeApi
 
@@ -80,3 +82,30 @@ def spec():
 @pytest.fixture
 def volume(spec):
     return VolumeRef(volume_id=spec.volume_id, disk_id=spec.disk_id)
+
+
+@pytest.fixture
+def kind(tmp_path, monkeypatch):
+    """A program `kind`, and nothing else, on the PATH."""
+    (tmp_path / "bin").mkdir()
+    made = FakeKind(tmp_path / "bin")
+    made.write()
+    monkeypatch.setenv("PATH", str(made.folder))
+    return made
+
+
+@pytest.fixture
+def kubeconfig(fake, tmp_path):
+    """A kubeconfig of the fake API server, with the context that kind would have made."""
+    path = tmp_path / "kubeconfig"
+    named = {"name": "kind-gpudev"}
+    plain = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "kind-gpudev",
+        "clusters": [named | {"cluster": {"server": fake.address}}],
+        "users": [named | {"user": {}}],
+        "contexts": [named | {"context": {"cluster": "kind-gpudev", "user": "kind-gpudev"}}],
+    }
+    path.write_text(json.dumps(plain))
+    return path
