@@ -116,8 +116,9 @@ class PodCompute(Compute):
         elif "deletionTimestamp" not in found["metadata"]:
             self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
         elif ending.has_let_go(found, gone_is_off=self._settings.deleted_nodes_are_off):
-            self._let_go(found)
+            # The pod last: once it is gone nobody asks again, and the record would be left.
             self._records.clear(server_id)
+            self._let_go(found)
 
     def list_servers(self) -> tuple[ServerId, ...]:
         pods = {server for item in self._view.list_pods() if (server := names.server_of(item)) is not None}
