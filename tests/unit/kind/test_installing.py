@@ -110,3 +110,4 @@ def test_compute_says_which_cluster_it_is(kubeconfig, context, fake):
     compute = KindCompute(KindSettings(kubeconfig=str(kubeconfig)), context)
 
     assert compute.describe()["cluster"] == "gpudev"
+    compute._view.stop()
