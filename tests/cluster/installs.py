@@ -15,6 +15,7 @@ processors = 2
 [limits]
 grace_seconds = 2
 stop_allowance_seconds = 5
+max_reservations_per_user = 300
 [backends.pods]
 compute = "kube"
 storage = "kube"
