@@ -80,7 +80,7 @@ def test_the_scripts_of_a_box_are_in_its_record(bench):
     bench.launch()
 
     assert set(bench.fake.store.get(bench.key(kind="configmaps"))["data"]) == {
-        "start.sh", "sshd_config", "passwd", "group",
+        "start.sh", "listening.sh", "sshd_config", "passwd", "group",
     }  # fmt: skip
 
 

@@ -139,7 +139,11 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     "ports": [{"name": "ssh", "containerPort": 2222}],
                     "securityContext": powerless,
                     "resources": {"requests": amounts, "limits": amounts},
-                    "startupProbe": {"tcpSocket": {"port": 2222}, "periodSeconds": 1, "failureThreshold": 300},
+                    "lifecycle": {
+                        "postStart": {
+                            "exec": {"command": ["/opt/gpudev/bin/busybox", "sh", "/etc/gpudev/listening.sh"]}
+                        }
+                    },
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                     "volumeMounts": [
                         {"name": "tools", "mountPath": "/opt/gpudev", "readOnly": True},
@@ -161,6 +165,7 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                         "name": NAME,
                         "items": [
                             {"key": "start.sh", "path": "start.sh"},
+                            {"key": "listening.sh", "path": "listening.sh"},
                             {"key": "sshd_config", "path": "sshd_config"},
                         ],
                     },
