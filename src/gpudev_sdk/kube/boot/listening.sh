@@ -17,8 +17,8 @@ listens() {
     return 1
 }
 
-# A minute.
-left=3000
+# At least 20 seconds, and not for ever: the kubelet ends no box in which this still runs.
+left=1000
 until listens; do
     if [ "$left" -le 0 ]; then
         echo "gpudev: the SSH server does not listen" >&2
