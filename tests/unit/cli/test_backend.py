@@ -64,13 +64,14 @@ def test_a_first_backend_leaves_the_one_that_was_implied(backend, config):
 
 def test_added_and_removed_the_file_is_what_it_was(backend, config):
     mine = '# Mine.\nname = "lab" # so\n\n[backends.here]\ncompute = "local"\nstorage = "local"\n'
-    config.write_text(mine)
+    mine = mine.replace("\n\n", "\r\n\r\n").encode()
+    config.write_bytes(mine)
     config.chmod(0o640)
     assert backend("add", "kube", "--yes").status == 0
-    assert config.read_text().startswith(mine)
+    assert config.read_bytes().startswith(mine)
     assert backend("remove", "kube", "--yes").status == 0
 
-    assert config.read_text() == mine
+    assert config.read_bytes() == mine
     assert config.stat().st_mode & 0o777 == 0o640
 
 

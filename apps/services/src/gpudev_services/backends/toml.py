@@ -53,7 +53,8 @@ def cut(text: str, path: tuple[str, ...], note: str) -> Cut:
 
     A comment that is exactly `note` right above it goes too; every other one stays.
     """
-    lines = text.splitlines(keepends=True)
+    # Not `splitlines`: lines of TOML end with a newline and nothing else.
+    lines = re.split(r"(?<=\n)", text)
     gone = _lines_of(lines, path, note)
     made = "".join(line for number, line in enumerate(lines) if number not in gone)
     try:
