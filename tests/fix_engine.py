@@ -78,10 +78,15 @@ class Bench:
             return cursor.fetchall() if cursor.description else cursor.rowcount
 
 
-def build_bench(store, tmp_path, *, limits=None, memory=None, control_plane_id=None, backend=None):
+def build_bench(store, tmp_path, *, limits=None, memory=None, control_plane_id=None):
     """Put a bench together over a store."""
     memory = memory or Memory()
-    backend = backend or Backend(name="mem", compute=MemoryCompute(memory), storage=MemoryStorage(memory))
+    backend = Backend(name="mem", compute=MemoryCompute(memory), storage=MemoryStorage(memory))
+    return bench_over(store, tmp_path, backend, limits=limits, memory=memory, control_plane_id=control_plane_id)
+
+
+def bench_over(store, tmp_path, backend, *, limits=None, memory=None, control_plane_id=None):
+    """Put a bench together over a store and any backend."""
     with store.transaction() as conn:
         conn.execute(people.Q["make_install"], {"id": ids.new()})
         install = people.install(conn)["id"]

@@ -15,6 +15,7 @@ processors = 2
 [limits]
 grace_seconds = 2
 stop_allowance_seconds = 5
+max_reservations_per_user = 300
 [backends.pods]
 compute = "kube"
 storage = "kube"
@@ -25,6 +26,7 @@ image = "{image}"
 tools_image = "{tools}"
 storage_class = "{storage_class}"
 snapshot_class = "{snapshot_class}"
+node_labels = {node_labels}
 [backends.pods.kube.types.cpu]
 resource = ""
 slots_per_node = 6
@@ -67,6 +69,7 @@ def prepare_on(place: Place):
         tools=place.images["tools"],
         storage_class=place.storage_class,
         snapshot_class=place.snapshot_class,
+        node_labels="{" + ", ".join(f'"{key}" = "{value}"' for key, value in place.node_labels.items()) + "}",
     )
     made = prepare(config, ClusterInstall)
     made.place = place

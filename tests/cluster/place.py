@@ -13,7 +13,7 @@ import attrs
 from gpudev_sdk.kube import cluster
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import NAMESPACE
-from gpudev_sdk.kube.settings import KubeSettings
+from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
 from tests.cluster.machine import images
 from tests.cluster.machine.machine import Machine
 
@@ -36,6 +36,8 @@ class Place:
     namespace: str
     #: Image references by what they are: tools, debian, busybox, musl.
     images: dict[str, str]
+    #: Nodes where boxes of these tests run; others may have nodes of their own there meanwhile.
+    node_labels: dict[str, str] = attrs.field(factory=dict)
     storage_class: str = "disk"
     snapshot_class: str = "disk"
     #: The machine behind it where it is our own: its parts can be stopped and killed.
@@ -54,6 +56,8 @@ class Place:
             "tools_image": self.images["tools"],
             "storage_class": self.storage_class,
             "snapshot_class": self.snapshot_class,
+            "node_labels": self.node_labels,
+            "types": {"cpu": TypeSettings(resource="", slots_per_node=6), "h100": TypeSettings()},
         }
         return KubeSettings(**(given | more))
 
@@ -94,7 +98,13 @@ def own() -> Iterator[Place]:
         machine.pretend_gpus(machine.layout.node, GPUS)
         kubeconfig = str(machine.kubeconfig)
         with namespace(cluster.connect(kubeconfig, "", "default")) as name:
-            yield Place(kubeconfig=kubeconfig, namespace=name, images=attrs.asdict(made), machine=machine)
+            yield Place(
+                kubeconfig=kubeconfig,
+                namespace=name,
+                images=attrs.asdict(made),
+                node_labels={"kubernetes.io/hostname": machine.layout.node},
+                machine=machine,
+            )
 
 
 def _cache() -> pathlib.Path:

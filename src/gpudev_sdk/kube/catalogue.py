@@ -41,12 +41,17 @@ class Offer:
     memory: float
 
 
+def ours(settings: KubeSettings, nodes: list[Json]) -> list[Json]:
+    """Return the nodes that settings name as ours."""
+    return [node for node in nodes if settings.node_labels.items() <= labels_of(node).items()]
+
+
 def offers(settings: KubeSettings, nodes: list[Json]) -> list[Offer]:
     """Return what each of our nodes offers, by configured types or by what is found."""
-    ours = [node for node in nodes if settings.node_labels.items() <= labels_of(node).items() and _has_reported(node)]
+    reported = [node for node in ours(settings, nodes) if _has_reported(node)]
     return [
         _offer(name, kind, node, settings.share)
-        for node in sorted(ours, key=lambda node: str(node["metadata"]["name"]))
+        for node in sorted(reported, key=lambda node: str(node["metadata"]["name"]))
         for name, kind in _kinds(settings, node).items()
     ]
 

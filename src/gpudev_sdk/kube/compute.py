@@ -45,10 +45,10 @@ class PodCompute(Compute):
         return catalogue.gpu_types(catalogue.offers(self._settings, self._view.nodes()))
 
     def get_availability_zones(self) -> tuple[str, ...]:
-        return catalogue.zones(self._view.nodes())
+        return catalogue.zones(catalogue.ours(self._settings, self._view.nodes()))
 
     def list_instances(self) -> tuple[Instance, ...]:
-        return catalogue.instances(self._view.nodes())
+        return catalogue.instances(catalogue.ours(self._settings, self._view.nodes()))
 
     def get_instance(self, instance_id: str) -> Instance:
         for instance in self.list_instances():
@@ -116,8 +116,9 @@ class PodCompute(Compute):
         elif "deletionTimestamp" not in found["metadata"]:
             self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
         elif ending.has_let_go(found, gone_is_off=self._settings.deleted_nodes_are_off):
-            self._let_go(found)
+            # The pod last: once it is gone nobody asks again, and the record would be left.
             self._records.clear(server_id)
+            self._let_go(found)
 
     def list_servers(self) -> tuple[ServerId, ...]:
         pods = {server for item in self._view.list_pods() if (server := names.server_of(item)) is not None}
@@ -131,7 +132,7 @@ class PodCompute(Compute):
         claim.write(self._api, self._install, new, expected)
 
     def describe(self) -> dict[str, str]:
-        nodes = self._view.nodes()
+        nodes = catalogue.ours(self._settings, self._view.nodes())
         able = sum(map(catalogue.has_user_namespaces, nodes)) if self._settings.user_namespaces else 0
         return {
             "isolation": "pods",

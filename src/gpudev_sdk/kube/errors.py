@@ -12,6 +12,8 @@ import attrs
 
 from gpudev_sdk.errors import NoCapacity, ProviderError, TryLater, Unworkable
 
+#: Words of Pod Security, of webhooks and policies of admission, of a LimitRange, and of a quota that wants to be told amounts.
+_POLICIES = ("violates PodSecurity", "admission webhook", "ValidatingAdmissionPolicy", "usage per", "must specify")
 #: A mistake in rights or settings lasts until somebody mends it.
 _MENDED_BY_HAND = 30.0
 #: Reasons with which an API server refuses what was sent, as it is.
@@ -93,14 +95,15 @@ def _internal(refusal: Refusal, asked: str | None) -> type[TryLater] | None:
 
 
 def _forbidden(refusal: Refusal) -> ProviderError:
+    """Tell a right that we lack, which somebody may grant, from a policy that refuses this very object."""
     message = refusal.message
-    if "exceeded quota" in message:
-        return NoCapacity(f"a quota of the cluster is used up: {message}")
-    if "violates PodSecurity" in message or "admission webhook" in message or "ValidatingAdmissionPolicy" in message:
-        return Unworkable(f"a policy of the cluster refuses the box: {message}", hint="Ask whoever runs the cluster.")
     if refusal.status == 401:
         return TryLater(
             "the cluster does not know us: our credentials are missing, wrong or expired", delay=_MENDED_BY_HAND
         )
+    if "exceeded quota" in message:
+        return NoCapacity(f"a quota of the cluster is used up: {message}")
+    if any(word in message for word in _POLICIES):
+        return Unworkable(f"a policy of the cluster refuses the box: {message}", hint="Ask whoever runs the cluster.")
     hint = "Grant it: docs/operate/kubernetes.md lists the rights that gpudev needs."
     return TryLater(f"the cluster does not allow it: {message}", delay=_MENDED_BY_HAND, hint=hint)

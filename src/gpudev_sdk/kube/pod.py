@@ -26,6 +26,12 @@ SHELL = f"{TOOLS}/bin/enter"
 _BUSYBOX = f"{TOOLS}/bin/busybox"
 #: The tools are read-only; after a restart of the node they may be there already, whole or in part.
 _BRING = f"{_BUSYBOX} chmod -R u+w /target/* 2>/dev/null; exec {_BUSYBOX} cp -RPf {TOOLS}/. /target/"
+#: A node that is out of touch keeps its boxes: by default its pods would be deleted after five minutes, and killed when it is
+#: back. https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
+_THROUGH_SILENCE = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
+    for what in ("not-ready", "unreachable")
+]
 #: Who is who in a box, whatever its image says: only these are ever there.
 ACCOUNTS = {
     "passwd": (
@@ -60,9 +66,9 @@ def manifest(spec: ServerSpec, ground: Ground) -> Json:
         "enableServiceLinks": False,
         "hostname": spec.name,
         "affinity": _only_on(spec.node),
-        "tolerations": [{"key": key, "operator": "Exists"} for key in settings.tolerations],
+        "tolerations": [{"key": key, "operator": "Exists"} for key in settings.tolerations] + _THROUGH_SILENCE,
         "securityContext": _security(),
-        "initContainers": [_tools(settings)],
+        "initContainers": [_tools(spec, settings)],
         "containers": [_box(spec, ground)],
         "volumes": _volumes(spec, ground),
     }
@@ -120,16 +126,15 @@ def _without_powers() -> Json:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def _tools(settings: KubeSettings) -> Json:
-    """Bring the SSH server into the pod. It needs nothing of the person's image."""
-    few = {"cpu": "10m", "memory": "16Mi"}
+def _tools(spec: ServerSpec, settings: KubeSettings) -> Json:
+    """Bring the SSH server into the pod; with all of its share, as only then its memory is guaranteed."""
     return {
         "name": "tools",
         "image": settings.tools_image,
         "imagePullPolicy": "IfNotPresent",
         "command": [_BUSYBOX, "sh", "-c", _BRING],
         "securityContext": _without_powers(),
-        "resources": {"requests": few, "limits": {"cpu": "1", "memory": "64Mi"}},
+        "resources": _requested(_share(spec)),
         "volumeMounts": [{"name": "tools", "mountPath": "/target"}],
     }
 
@@ -147,7 +152,8 @@ def _box(spec: ServerSpec, ground: Ground) -> Json:
         "ports": [{"name": "ssh", "containerPort": PORT}],
         "securityContext": _without_powers(),
         "resources": _resources(spec, ground),
-        "startupProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "failureThreshold": 300},
+        # A startup probe looks once a second, counted from before the box runs: half a second more in the middle.
+        "lifecycle": {"postStart": {"exec": {"command": [_BUSYBOX, "sh", f"{BOOT}/listening.sh"]}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(),
     }
@@ -175,13 +181,23 @@ def _environment(spec: ServerSpec, grace: int) -> dict[str, str]:
 
 
 def _resources(spec: ServerSpec, ground: Ground) -> Json:
+    amounts = _share(spec)
+    if spec.gpus and ground.resource:
+        amounts[ground.resource] = str(spec.gpus)
+    return _requested(amounts)
+
+
+def _share(spec: ServerSpec) -> dict[str, str]:
     amounts = {}
     if spec.cpus is not None:
         amounts["cpu"] = quantity.cpus(spec.cpus)
     if spec.memory_bytes is not None:
         amounts["memory"] = quantity.size(spec.memory_bytes)
-    if spec.gpus and ground.resource:
-        amounts[ground.resource] = str(spec.gpus)
+    return amounts
+
+
+def _requested(amounts: dict[str, str]) -> Json:
+    """Whoever gets exactly what they ask for is the last whom a node in need ends."""
     return {"requests": amounts, "limits": dict(amounts)}
 
 
@@ -206,7 +222,7 @@ def _volumes(spec: ServerSpec, ground: Ground) -> list[Json]:
     run = {"secret": {"name": run_files_name(ground)}}
     return [
         {"name": "tools", "emptyDir": {"sizeLimit": "256Mi"}},
-        {"name": "boot", "configMap": {"name": record, "items": _items("start.sh", "sshd_config")}},
+        {"name": "boot", "configMap": {"name": record, "items": _items("start.sh", "listening.sh", "sshd_config")}},
         {"name": "accounts", "configMap": {"name": record, "items": _items(*ACCOUNTS)}},
         # Readable by the person's group alone; the SSH server refuses a key that others may read.
         {"name": "run", "projected": {"sources": [run], "defaultMode": 0o440}},

@@ -17,7 +17,7 @@ from gpudev_sdk.kube.settings import KubeSettings
 __all__ = ["NETWORK_POLICY", "network_policies", "roles"]
 
 #: Where clouds answer questions about the machine, its credentials among them.
-METADATA_SERVICES = ("169.254.0.0/16", "fd00:ec2::254/128", "fe80::/10")
+METADATA_SERVICES = ("169.254.0.0/16", "fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10")
 #: The namespace label that every cluster sets by itself.
 _NAMESPACE = "kubernetes.io/metadata.name"
 

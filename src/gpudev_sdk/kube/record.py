@@ -94,4 +94,4 @@ class Records:
 def boot_files() -> dict[str, str]:
     """Return the scripts with which every box begins."""
     folder = importlib.resources.files("gpudev_sdk.kube") / "boot"
-    return {name: (folder / name).read_text(encoding="utf-8") for name in ("start.sh", "sshd_config")}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in ("start.sh", "listening.sh", "sshd_config")}

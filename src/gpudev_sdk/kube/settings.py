@@ -115,7 +115,7 @@ class KubeSettings:
     gateway_labels: dict[str, str] = attrs.field(factory=lambda: {"app.kubernetes.io/component": "gateway"})
     #: What a box may not reach beside the metadata services of clouds: the cluster's own and private networks.
     closed_networks: list[str] = attrs.field(
-        factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], validator=_networks
+        factory=lambda: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"], validator=_networks
     )
     #: The machine behind a node whose object was deleted is off for certain, as clouds do it.
     deleted_nodes_are_off: bool = False

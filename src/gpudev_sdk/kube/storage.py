@@ -99,7 +99,7 @@ class ClaimStorage(Storage):
             raise Unworkable(f"the disk's volume is gone: there is no claim {name}", hint="Restore it from a snapshot.")
         self._check(found, volume.disk_id, volume.handle)
         if "deletionTimestamp" in found["metadata"]:
-            hint = "Take a snapshot of the disk, and restore it; its data is kept until then."
+            hint = "Its data is kept: docs/operate/kubernetes.md says how an admin gets it back (A claim that was deleted)."
             raise Unworkable(f"the claim {name} was deleted by somebody else", hint=hint)
         return Mount(volume_id=volume.volume_id, disk_id=volume.disk_id, kind=MountKind.CLAIM, source=name)
 
@@ -195,7 +195,12 @@ class ClaimStorage(Storage):
             if found is None:
                 raise Unworkable(f"the cluster has no storage class {self._settings.storage_class!r}")
             return found
-        for each in self._api.list(STORAGE_CLASS).items:
-            if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true":
-                return each
-        raise Unworkable("the cluster has no default storage class", hint="Set `storage_class` of the backend.")
+        marked = [
+            each
+            for each in self._api.list(STORAGE_CLASS).items
+            if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
+        ]
+        if not marked:
+            raise Unworkable("the cluster has no default storage class", hint="Set `storage_class` of the backend.")
+        # Of several, Kubernetes takes the newest.
+        return max(marked, key=lambda each: str(each["metadata"].get("creationTimestamp")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 import attrs
@@ -11,17 +12,20 @@ from gpudev_kind.settings import KindSettings
 from gpudev_kind.storage import KindStorage
 from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSpec, SnapshotState, VolumeRef
 from gpudev_sdk.errors import NoCapacity, Unworkable
-from gpudev_sdk.kube import cluster, names
+from gpudev_sdk.kube import catalogue, cluster, names
 from gpudev_sdk.kube.kinds import CLAIM, CONFIG_MAP, NAMESPACE, NODE, POD, VOLUME
+from gpudev_sdk.kube.pod import TOOLS
 from gpudev_sdk.testing import SnapshotContract, StorageContract
 from tests.cluster.contract.test_storage import Hands
 
 
 @pytest.fixture(scope="module")
-def helper_namespace(place):
-    """A namespace of the tests' own for the short pods; the storage makes it, and they remove it."""
+def helper_namespace(place, real_node):
+    """A namespace of the tests' own for the short pods; the storage makes it, and they remove it with what they made."""
     name = f"{place.namespace}-disks"
     yield name
+    _remove_claims(place.api())
+    _remove_folder(place, name, real_node)
     place.api().delete(NAMESPACE, name)
 
 
@@ -29,6 +33,42 @@ def helper_namespace(place):
 def folder(helper_namespace):
     """A folder of the node that no other test uses."""
     return f"/var/tmp/{helper_namespace}"
+
+
+@pytest.fixture(scope="module")
+def real_node(place):
+    """A node that runs pods; other tests may have made-up ones there meanwhile."""
+    nodes = place.api().list(NODE).items
+    fitting = [each for each in nodes if place.node_labels.items() <= catalogue.labels_of(each).items()]
+    return next(each["metadata"]["name"] for each in fitting if each["status"]["nodeInfo"]["containerRuntimeVersion"])
+
+
+def _remove_claims(api):
+    for kind in (CLAIM, VOLUME):
+        for found in api.list(kind, f"{names.PART}=disk").items:
+            held = found["spec"].get("claimRef") or {}
+            if kind is CLAIM or held.get("namespace") == api.namespace:
+                api.merge(kind, found["metadata"]["name"], {"metadata": {"finalizers": None}})
+                api.delete(kind, found["metadata"]["name"])
+
+
+def _remove_folder(place, helpers, node):
+    """Have a pod remove what the storage left on the node."""
+    api = place.api(helpers)
+    if api.find(NAMESPACE, helpers) is None:
+        return
+    gone = [f"{TOOLS}/bin/busybox", "rm", "-rf", f"/tmp-of-node/{helpers}"]
+    mounts = [{"name": "tmp", "mountPath": "/tmp-of-node"}]
+    spec = {
+        "restartPolicy": "Never",
+        "nodeName": node,
+        "containers": [{"name": "rm", "image": place.images["tools"], "command": gone, "volumeMounts": mounts}],
+        "volumes": [{"name": "tmp", "hostPath": {"path": "/var/tmp"}}],
+    }
+    api.create(POD, POD.body({"name": "rm"}, spec=spec))
+    deadline = time.monotonic() + 30
+    while api.find(POD, "rm")["status"].get("phase") not in ("Succeeded", "Failed") and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -41,8 +81,8 @@ class Folders(Hands):
     """Disks of a node of the cluster."""
 
     @pytest.fixture
-    def node(self, place):
-        return place.api().list(NODE).items[0]["metadata"]["name"]
+    def node(self, real_node):
+        return real_node
 
     @pytest.fixture
     def storage(self, settings, context):

@@ -24,9 +24,8 @@ def roots() -> list[pathlib.Path]:
     """Return the folder of each hierarchy."""
     if (ROOT / "cgroup.controllers").exists():
         return [ROOT]
-    # Some are there under two names, of which one is a link.
-    kinds = [path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink() and path.name != "unified"]
-    return sorted(kinds)
+    # Some are there under two names, of which one is a link. v2 may be among them, without controllers.
+    return sorted(path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink())
 
 
 def make(name: str) -> None:

@@ -30,7 +30,7 @@ from gpudev_sdk.testing.cloud import (
     VirtualClock,
     Weather,
 )
-from tests.fix_engine import HOUR, Bench, build_bench
+from tests.fix_engine import HOUR, Bench, bench_over
 from tests.memory_backend import MemoryCompute
 from tests.unit.testing.sky import START, seconds
 
@@ -76,7 +76,7 @@ def build(store, tmp_path, **weather):
         name="sim", compute=SimulatedCompute(settings, context), storage=SimulatedStorage(settings, context)
     )
     limits = attrs.evolve(Limits.one_machine(), max_gpus_per_user=32)
-    bench = build_bench(store, tmp_path, backend=backend, limits=limits)
+    bench = bench_over(store, tmp_path, backend, limits=limits)
     bench.claims.start()
     Inventory(bench.engine).take()
     return House(bench.engine, bench.memory, bench.claims, bench.processor, cloud=cloud)

@@ -65,11 +65,11 @@ def test_what_needs_no_server_works_without_one(gpudev, words):
 
 
 def test_wrong_usage_is_three_lines_with_the_usage_and_the_help(gpudev):
-    done = gpudev("reserve", "--zigzag")
+    done = gpudev("reserve", "--xyzzy-9")
 
     assert done.status == 2
     assert done.err.splitlines() == [
-        "gpudev: No such option '--zigzag'.",
+        "gpudev: No such option '--xyzzy-9'.",
         "Usage: gpudev reserve [OPTIONS] TYPE[:N] TIME",
         "Help: gpudev reserve -h",
     ]

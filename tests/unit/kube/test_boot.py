@@ -21,7 +21,7 @@ def shellcheck() -> str:
 
 
 def test_there_is_something_to_check():
-    assert [script.name for script in SCRIPTS] == ["start.sh"]
+    assert [script.name for script in SCRIPTS] == ["listening.sh", "start.sh"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)

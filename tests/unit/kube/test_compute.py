@@ -12,6 +12,7 @@ from gpudev_sdk.errors import NoCapacity, NotFound, TryLater
 from gpudev_sdk.kube import names, pod
 from gpudev_sdk.kube.settings import KubeSettings
 from tests.unit.kube.bench import Bench
+from tests.unit.kube.fake_api import Call
 from tests.unit.kube.objects import GPU, INSTALL, RESERVATION, SERVER, server_spec
 
 NAME = names.server_name(INSTALL, SERVER)
@@ -79,7 +80,7 @@ def test_the_scripts_of_a_box_are_in_its_record(bench):
     bench.launch()
 
     assert set(bench.fake.store.get(bench.key(kind="configmaps"))["data"]) == {
-        "start.sh", "sshd_config", "passwd", "group",
+        "start.sh", "listening.sh", "sshd_config", "passwd", "group",
     }  # fmt: skip
 
 
@@ -215,18 +216,19 @@ def test_a_ready_box_is_seen_with_its_endpoint_and_files(bench, eventually):
 
 
 def test_a_launched_box_is_seen_before_the_watch_tells(bench):
-    bench.compute.nodes()
+    bench.compute.observe(OTHER)
     bench.fake.stalled = bench.kubelet.idle = True
-
     bench.launch()
+    begun = bench.compute.calls
 
     assert bench.compute.observe(SERVER).phase is Phase.STARTING
+    assert bench.compute.calls == begun
 
 
 def test_a_box_never_launched_is_absent_by_the_servers_own_word(bench):
     assert bench.compute.observe(SERVER).presence is Presence.ABSENT
 
-    assert bench.fake.calls[-1].verb == "get"
+    assert Call("get", "", "pods", "gpu-dev", NAME) in bench.fake.calls
 
 
 def test_a_box_whose_node_is_gone_is_unknown(bench, eventually):

@@ -23,6 +23,8 @@ QUOTA = 'pods "gd-1" is forbidden: exceeded quota: gpus, requested: 2, used: 8, 
 POD_SECURITY = 'pods "gd-1" is forbidden: violates PodSecurity "restricted:latest": hostPath volumes'
 WEBHOOK = 'admission webhook "policy.example" denied the request: no latest tags'
 CEL = "ValidatingAdmissionPolicy 'images' with binding 'images' denied request"
+LIMIT_RANGE = 'pods "gd-1" is forbidden: maximum cpu usage per Container is 1, but limit is 4500m'
+UNSAID = 'pods "gd-1" is forbidden: failed quota: gpus: must specify limits.cpu for: box'
 RIGHTS = 'pods is forbidden: User "gpudev" cannot create resource "pods" in API group "" in the namespace "lab"'
 ENDING = 'pods "gd-1" is forbidden: unable to create new content in namespace lab because it is being terminated'
 
@@ -47,6 +49,8 @@ ENDING = 'pods "gd-1" is forbidden: unable to create new content in namespace la
         (status(403, "Forbidden", POD_SECURITY), None, Unworkable),
         (status(403, "Forbidden", WEBHOOK), None, Unworkable),
         (status(403, "Forbidden", CEL), None, Unworkable),
+        (status(403, "Forbidden", LIMIT_RANGE), None, Unworkable),
+        (status(403, "Forbidden", UNSAID), None, Unworkable),
         (status(403, "Forbidden", RIGHTS), None, TryLater),
         (status(403, "Forbidden", ENDING), None, TryLater),
         (page(403), None, TryLater),

@@ -15,6 +15,11 @@ from tests.unit.kube.objects import GPU, INSTALL, RESERVATION, server_spec
 
 NAME = "gd-aabbccdd-33333333-3333-4333-8333-333333333333-1"
 RECORD = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME, "uid": "uid-record"}}
+#: Kubernetes would give each pod five minutes of these.
+THROUGH_SILENCE = [
+    {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"},
+    {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"},
+]
 DISK = Mount(volume_id=RESERVATION, disk_id=RESERVATION, kind=MountKind.CLAIM, source="gd-aabbccdd-v-1")
 
 
@@ -47,8 +52,8 @@ def volume(made, name):
 def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
     spec = server_spec(mount=DISK, env={"TOKEN": "hush"}, image="ubuntu:24.04")
     settings = KubeSettings(tools_image="tools:1", pull_secrets=["registry"])
-    few = {"cpu": "10m", "memory": "16Mi"}
-    amounts = {"cpu": "4500m", "memory": "8589934592", GPU: "2"}
+    share = {"cpu": "4500m", "memory": "8589934592"}
+    amounts = share | {GPU: "2"}
     powerless = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
     made = pod.manifest(spec, ground(settings=settings))
@@ -94,7 +99,7 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     }
                 }
             },
-            "tolerations": [{"key": GPU, "operator": "Exists"}],
+            "tolerations": [{"key": GPU, "operator": "Exists"}, *THROUGH_SILENCE],
             "securityContext": {
                 "runAsUser": 1000,
                 "runAsGroup": 1000,
@@ -109,7 +114,7 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     "image": "tools:1",
                     "imagePullPolicy": "IfNotPresent",
                     "securityContext": powerless,
-                    "resources": {"requests": few, "limits": {"cpu": "1", "memory": "64Mi"}},
+                    "resources": {"requests": share, "limits": share},
                     "volumeMounts": [{"name": "tools", "mountPath": "/target"}],
                 }
             ],
@@ -134,7 +139,11 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     "ports": [{"name": "ssh", "containerPort": 2222}],
                     "securityContext": powerless,
                     "resources": {"requests": amounts, "limits": amounts},
-                    "startupProbe": {"tcpSocket": {"port": 2222}, "periodSeconds": 1, "failureThreshold": 300},
+                    "lifecycle": {
+                        "postStart": {
+                            "exec": {"command": ["/opt/gpudev/bin/busybox", "sh", "/etc/gpudev/listening.sh"]}
+                        }
+                    },
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                     "volumeMounts": [
                         {"name": "tools", "mountPath": "/opt/gpudev", "readOnly": True},
@@ -156,6 +165,7 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                         "name": NAME,
                         "items": [
                             {"key": "start.sh", "path": "start.sh"},
+                            {"key": "listening.sh", "path": "listening.sh"},
                             {"key": "sshd_config", "path": "sshd_config"},
                         ],
                     },
@@ -283,4 +293,4 @@ def test_names_and_labels_fit_whatever_the_attempt():
 def test_a_box_tolerates_what_its_settings_say():
     made = pod.manifest(server_spec(), ground(settings=KubeSettings(tolerations=["team"])))
 
-    assert made["spec"]["tolerations"] == [{"key": "team", "operator": "Exists"}]
+    assert made["spec"]["tolerations"] == [{"key": "team", "operator": "Exists"}, *THROUGH_SILENCE]

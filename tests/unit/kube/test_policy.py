@@ -60,7 +60,16 @@ def test_boxes_are_fenced_in():
                 "egress": [
                     {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
                     {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "10.0.0.0/8"]}}]},
-                    {"to": [{"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128", "fe80::/10", "fd00::/8"]}}]},
+                    {
+                        "to": [
+                            {
+                                "ipBlock": {
+                                    "cidr": "::/0",
+                                    "except": ["fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10", "fd00::/8"],
+                                }
+                            }
+                        ]
+                    },
                 ],
             },
         ),

@@ -143,5 +143,5 @@ def test_a_tombstone_without_a_time_is_left(fake, records, passing):
 def test_every_box_begins_with_the_shipped_scripts():
     files = boot_files()
 
-    assert set(files) == {"start.sh", "sshd_config"}
+    assert set(files) == {"start.sh", "listening.sh", "sshd_config"}
     assert files["start.sh"].startswith("#!/bin/sh\n")

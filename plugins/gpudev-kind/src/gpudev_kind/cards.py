@@ -15,10 +15,11 @@ from gpudev_sdk.domain.disk import SnapshotSpec, VolumeSpec
 from gpudev_sdk.kube import names
 from gpudev_sdk.kube.kinds import CONFIG_MAP, Json
 
-PART = "folder"
 STATE, SIZE, ENDED = (f"{names.PREFIX}/{what}" for what in ("state", "size", "completed-at"))
 #: Which label holds the id, and in which folder what it names lies.
 _PLACES = {names.VOLUME: "volumes", names.SNAPSHOT: "snapshots"}
+#: Which part of an install the cards of each are.
+_PARTS = {names.VOLUME: "volume-card", names.SNAPSHOT: "snapshot-card"}
 
 
 class State(enum.StrEnum):
@@ -80,14 +81,15 @@ class Card:
 
 def of_volume(install: uuid.UUID, spec: VolumeSpec, folder: str, source: uuid.UUID | None) -> Json:
     """Return the card of a volume that is to be made, empty or of a snapshot."""
-    labels = {names.VOLUME: str(spec.volume_id), names.DISK: str(spec.disk_id)}
+    labels = {names.PART: _PARTS[names.VOLUME], names.VOLUME: str(spec.volume_id), names.DISK: str(spec.disk_id)}
     name = names.volume_name(install, spec.volume_id)
     return _body(install, name, labels, {"node": spec.node, "folder": folder, "source": str(source or "")})
 
 
 def of_snapshot(install: uuid.UUID, spec: SnapshotSpec, volume: Card) -> Json:
     """Return the card of a snapshot that is to be taken of a volume, beside it."""
-    labels = {names.SNAPSHOT: str(spec.snapshot_id), names.DISK: str(volume.disk_id)}
+    part = _PARTS[names.SNAPSHOT]
+    labels = {names.PART: part, names.SNAPSHOT: str(spec.snapshot_id), names.DISK: str(volume.disk_id)}
     name = names.snapshot_name(install, spec.snapshot_id)
     return _body(install, name, labels, {"node": volume.node, "folder": volume.folder, "source": str(volume.id)})
 
@@ -95,7 +97,7 @@ def of_snapshot(install: uuid.UUID, spec: SnapshotSpec, volume: Card) -> Json:
 def _body(install: uuid.UUID, name: str, labels: dict[str, str], data: dict[str, str]) -> Json:
     metadata = {
         "name": name,
-        "labels": {names.INSTALL: str(install), names.PART: PART, **labels},
+        "labels": {names.INSTALL: str(install), **labels},
         "annotations": {STATE: State.MAKING.value},
     }
     return CONFIG_MAP.body(metadata, data=data)
@@ -126,4 +128,4 @@ def read(item: Json) -> Card | None:
 
 def selector(install: uuid.UUID, label: str) -> str:
     """Return what selects the cards of all volumes, or of all snapshots."""
-    return f"{names.selector(install, PART)},{label}"
+    return names.selector(install, _PARTS[label])

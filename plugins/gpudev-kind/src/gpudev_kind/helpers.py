@@ -17,7 +17,8 @@ from gpudev_sdk.kube.errors import ObjectExists
 from gpudev_sdk.kube.kinds import NAMESPACE, NETWORK_POLICY, POD, Json
 from gpudev_sdk.kube.pod import TOOLS, UID
 
-PART = "helper"
+#: Which part of an install the pods of volumes, and those of snapshots, are.
+PARTS = {names.VOLUME: "volume-pod", names.SNAPSHOT: "snapshot-pod"}
 #: Host paths need *privileged*: https://kubernetes.io/docs/concepts/security/pod-security-standards/
 _LABELS = {
     "pod-security.kubernetes.io/enforce": "privileged",
@@ -70,7 +71,7 @@ def pod_name(card: Card) -> str:
 
 def pod(card: Card, source: Card | None, install: uuid.UUID, settings: KindSettings) -> Json:
     """Return the pod that makes a card's folder, empty or of a source, or removes it."""
-    labels = {names.INSTALL: str(install), names.PART: PART, names.DISK: str(card.disk_id)}
+    labels = {names.INSTALL: str(install), names.PART: PARTS[card.label], names.DISK: str(card.disk_id)}
     metadata = {
         "name": pod_name(card),
         "labels": labels | {card.label: str(card.id)},

@@ -87,7 +87,7 @@ class Shelf:
     def look_at_all(self, label: str) -> list[Look]:
         """Say how far all volumes, or all snapshots, are."""
         found = self._api.list(CONFIG_MAP, cards.selector(self._install, label)).items
-        pods = self._api.list(POD, f"{names.selector(self._install, helpers.PART)},{label}").items if found else []
+        pods = self._api.list(POD, names.selector(self._install, helpers.PARTS[label])).items if found else []
         by_name = {pod["metadata"]["name"]: pod for pod in pods}
         known = [card for item in found if (card := cards.read(item)) is not None]
         return [

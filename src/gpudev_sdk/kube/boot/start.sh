@@ -11,6 +11,7 @@ STATE=/run/gpudev-boot
 PATIENCE=$((${GPUDEV_GRACE:-30} * 3 / 4))
 
 told=''
+killed=''
 certificate=''
 failures=0
 sshd=''
@@ -60,16 +61,31 @@ keep_serving() {
     serve
 }
 
-# Shows a new notice on every terminal; each in a process of its own, as a terminal may take nothing just now.
+# Shows a new notice.
 tell() {
     read_text "$RUN/notice"
     [ "$text" != "$told" ] || return 0
     told=$text
-    [ -n "$text" ] || return 0
+    [ -z "$text" ] || show "${text%?}"
+}
+
+# Shows $1 on every terminal; each in a process of its own, as a terminal may take nothing just now.
+show() {
     for terminal in /dev/pts/[0-9]*; do
         [ -w "$terminal" ] || continue
-        (printf '\r\n%s\r\n' "${text%?}" >"$terminal") &
+        (printf '\r\n%s\r\n' "$1" >"$terminal") &
     done
+}
+
+# Says when the kernel ended a program because the box ran out of memory: cgroup v2 counts it in one file, v1 in another.
+tell_killed() {
+    read_text /sys/fs/cgroup/memory.events
+    [ -n "$text" ] || read_text /sys/fs/cgroup/memory/memory.oom_control
+    count=${text##*oom_kill }
+    count=${count%%[!0-9]*}
+    [ "$count" != "$killed" ] || return 0
+    [ -z "$killed" ] || show "gpudev: this box ran out of memory, and the kernel ended one of its programs."
+    killed=$count
 }
 
 # Lets the SSH server read its host certificate again when it was renewed; open sessions go on.
@@ -124,4 +140,5 @@ while :; do
     wait $!
     keep_serving
     tell
+    tell_killed
 done

@@ -15,7 +15,9 @@ from gpudev_sdk.errors import ConfigError
 def read(path: pathlib.Path) -> str:
     """Return the file's text; one that is not there is empty."""
     try:
-        return path.read_text(encoding="utf-8")
+        # Its own ends of lines are kept.
+        with path.open(encoding="utf-8", newline="") as source:
+            return source.read()
     except FileNotFoundError:
         return ""
     except (UnicodeDecodeError, OSError) as error:
@@ -38,7 +40,7 @@ def replace(path: pathlib.Path, before: str, text: str) -> None:
         raise ConfigError(f"{path} was changed meanwhile", hint="Run it again.")
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()

@@ -101,7 +101,11 @@ def _held(folder: DataFolder, dsn: str | None, name: str) -> _Held | None:
 def _refuse_held(name: str, held: _Held | None) -> None:
     if held is None or not (held.reservations or held.disks):
         return
-    told = [f"{held.reservations} reservations"] if held.reservations else []
-    told += [f"{held.disks} disks (deleted ones can be had back for a while)"] if held.disks else []
+    told = [_count(held.reservations, "reservation")] if held.reservations else []
+    told += [f"{_count(held.disks, 'disk')} (deleted ones can be had back for a while)"] if held.disks else []
     hint = "End and delete them first; `gpudev avail` shows who has boxes there."
     raise Conflict(f"{name} has {' and '.join(told)}", hint=hint)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -5,6 +5,7 @@ The grammar is https://toml.io/en/v1.0.0 ; whatever is done to a file is read ba
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tomllib
@@ -14,7 +15,6 @@ from typing import Any
 import attrs
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
-_HEADER = re.compile(r"\s*\[\[?(?P<key>[^\[\]]+)\]\]?\s*(#.*)?\Z")
 
 
 class NotPlain(Exception):
@@ -53,7 +53,8 @@ def cut(text: str, path: tuple[str, ...], note: str) -> Cut:
 
     A comment that is exactly `note` right above it goes too; every other one stays.
     """
-    lines = text.splitlines(keepends=True)
+    # Not `splitlines`: lines of TOML end with a newline and nothing else.
+    lines = re.split(r"(?<=\n)", text)
     gone = _lines_of(lines, path, note)
     made = "".join(line for number, line in enumerate(lines) if number not in gone)
     try:
@@ -91,7 +92,10 @@ def _check(made: str, wanted: dict[str, Any]) -> None:
 
 def _with(raw: dict[str, Any], path: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
     name, *rest = path
-    inner = _plain(values) if not rest else _with(raw.get(name) or {}, tuple(rest), values)
+    there = raw.get(name, {})
+    if not isinstance(there, dict):
+        raise NotPlain(f"{name} is no table in it")
+    inner = _plain(values) if not rest else _with(there, tuple(rest), values)
     return {**raw, name: inner}
 
 
@@ -115,7 +119,7 @@ def _lines_of(lines: list[str], path: tuple[str, ...], note: str) -> set[int]:
     """Return the numbers of the lines that are the table: from each of its headers to the last line that says something."""
     starts = [number for number, line in enumerate(lines) if _path_of(line) is not None]
     gone: set[int] = set()
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(lines)]):
         found = _path_of(lines[start])
         if found is not None and found[: len(path)] == path:
             gone |= set(range(_first(lines, start, note), _last(lines, start, end) + 1))
@@ -139,23 +143,25 @@ def _last(lines: list[str], start: int, end: int) -> int:
 
 def _path_of(line: str) -> tuple[str, ...] | None:
     """Return the path that a header names, or None for a line that is none."""
-    match = _HEADER.match(line.rstrip("\r\n"))
-    if match is None:
+    if not line.lstrip().startswith("["):
         return None
     try:
-        found: Any = tomllib.loads(f"[{match['key']}]")
+        found: Any = tomllib.loads(line)
     except tomllib.TOMLDecodeError:
         return None
     path = []
     while found:
         ((name, found),) = found.items()
         path.append(name)
+        # [[a]] is a list of tables.
+        found = found[0] if isinstance(found, list) else found
     return tuple(path)
 
 
 def _where(lines: list[str], path: tuple[str, ...], gone: set[int]) -> str:
     """Say where a person finds the table."""
-    numbers = sorted(gone) or [number for number, line in enumerate(lines) if path[-1] in line]
+    named = re.compile(rf"(?<![\w-]){re.escape(path[-1])}(?![\w-])")
+    numbers = sorted(gone) or [number for number, line in enumerate(lines) if named.search(line)]
     if not numbers:
         return "look for it"
     return f"line {numbers[0] + 1}" if len(numbers) == 1 else f"lines {numbers[0] + 1} to {numbers[-1] + 1}"
