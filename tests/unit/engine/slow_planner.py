@@ -7,7 +7,7 @@ import itertools
 
 import attrs
 
-from gpudev_sdk.domain.plan import Bin, Question, Waiting
+from gpudev_sdk.domain.plan import Bin, Plan, Question, Waiting
 
 
 @attrs.define
@@ -31,6 +31,10 @@ class House:
         return place.usable - sum(
             one.slots for one in self.taken[place] if one.begin <= at and (one.end is None or at < one.end)
         )
+
+    def bin(self, backend: str | None, node: str | None) -> Bin:
+        """Return a bin by its names."""
+        return next(place for place in self.taken if (place.backend, place.node) == (backend, node))
 
     def moments(self) -> list[dt.datetime]:
         """Return every moment at which something changes."""
@@ -68,20 +72,31 @@ def _zone(place: Bin) -> tuple[str, str]:
     return place.backend, place.zone
 
 
-def slow_plan(question: Question) -> dict[int, tuple[dt.datetime | None, tuple[str, ...]]]:
-    """Return start and nodes of everybody, by number. Nobody in it waits for a disk or a name."""
+def faults(question: Question, plan: Plan) -> list[str]:
+    """Return what is not as the rules have it. Nobody in the question waits for a disk or a name.
+
+    One after the other in the order of the line: nobody could start earlier than it does, beside those before it as they were
+    placed. Of several nodes that would do for one, the planner may take any; for a gang, those that come first by name.
+    """
     house = House(question.now, {place: [] for place in question.bins})
     for held in question.holdings:
-        place = next(place for place in question.bins if (place.backend, place.node) == (held.backend, held.node))
-        house.taken[place].append(Taken(question.now, held.until, held.slots))
-    placed: dict[int, tuple[dt.datetime | None, tuple[str, ...]]] = {}
+        house.taken[house.bin(held.backend, held.node)].append(Taken(question.now, held.until, held.slots))
+    placed = {one.reservation_id: one for one in plan.placements}
+    found = []
     for asked in sorted(question.waiting, key=lambda asked: (-asked.priority, asked.seq)):
-        placed[asked.seq] = (None, ())
-        for start in house.moments():
-            spots = house.spots(asked, start)
-            if spots:
-                placed[asked.seq] = (start, tuple(place.node for place in spots[0]))
-                for place in spots[0]:
-                    house.taken[place].append(Taken(start, start + asked.lasts, asked.slots))
-                break
-    return placed
+        one = placed[asked.reservation_id]
+        spots = next(((start, spots) for start in house.moments() if (spots := house.spots(asked, start))), None)
+        if spots is None or one.starts_at is None:
+            found += (
+                [f"{asked.seq} starts {one.starts_at}, and could {spots}"]
+                if (spots, one.starts_at) != (None, None)
+                else []
+            )
+            continue
+        bins = tuple(house.bin(one.backend, node) for node in one.everywhere)
+        lawful = spots[1] if asked.nodes == 1 else spots[1][:1]
+        if one.starts_at != spots[0] or bins not in lawful:
+            found.append(f"{asked.seq} starts {one.starts_at} on {one.everywhere}, and should {spots[0]} on {lawful}")
+        for place in bins:
+            house.taken[place].append(Taken(one.starts_at, one.starts_at + asked.lasts, asked.slots))
+    return found

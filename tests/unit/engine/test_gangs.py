@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gpudev_sdk.domain.plan import Bin, Holding, Placement, Question, Waiting
 from gpudev_sdk.engine.planner import plan, probe
-from tests.unit.engine.slow_planner import slow_plan
+from tests.unit.engine.slow_planner import faults
 
 NOW = dt.datetime(2026, 1, 5, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -161,13 +161,8 @@ def questions(draw):
 
 
 @given(questions())
-def test_the_planner_answers_as_the_slow_one(question):
-    found = {
-        placed.reservation_id.int: (placed.starts_at, placed.everywhere if placed.starts_at else ())
-        for placed in plan(question).placements
-    }
-
-    assert found == slow_plan(question)
+def test_the_planner_keeps_the_rules_as_they_are_written_down_slowly(question):
+    assert faults(question, plan(question)) == []
 
 
 @given(questions(), st.sampled_from([1, 2, 3]))
@@ -179,8 +174,8 @@ def test_nobody_younger_moves_anybody(question, size):
 
 
 @given(questions())
-def test_the_same_question_has_the_same_answer_in_any_order(question):
-    turned = attrs.evolve(question, bins=question.bins[::-1], waiting=question.waiting[::-1])
+def test_the_order_in_which_the_line_is_told_does_not_matter(question):
+    turned = attrs.evolve(question, waiting=question.waiting[::-1])
 
     assert plan(turned) == plan(question)
 
