@@ -109,6 +109,8 @@ class Sighting:
     started_at: dt.datetime | None = None
     #: The machine restarted under it: the same attempt may be launched again.
     rebooted: bool = False
+    #: Some of its parts are there and some are not: a launch was cut off, and launching again completes it.
+    incomplete: bool = False
 
     @classmethod
     def absent(cls, reason: str = "", *, rebooted: bool = False) -> Sighting:

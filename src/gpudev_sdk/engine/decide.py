@@ -90,7 +90,7 @@ def _preparing(row: Reservation, world: World, limits: Limits) -> Step:
     seen = world.sighting
     if seen is None or seen.presence is Presence.UNKNOWN:
         return Rest(SECOND, f"cannot tell how far the server is: {seen.reason if seen else 'not looked at'}")
-    if seen.presence is Presence.ABSENT:
+    if seen.presence is Presence.ABSENT or seen.incomplete:
         return Launch()
     return _coming_up(row, world, limits, seen)
 
@@ -118,6 +118,8 @@ def _active(row: Reservation, world: World, limits: Limits) -> Step:
         return _lost(row, world, seen)
     if seen is not None and seen.phase is Phase.FINISHED:
         return Move(State.STOPPING, EndReason.FAILED, f"the box ended: {seen.reason or 'no reason given'}")
+    if seen is not None and seen.incomplete:
+        return Move(State.STOPPING, EndReason.FAILED, f"a part of the box is gone: {seen.reason}")
     warning = _due_warning(row, world, limits)
     if warning is not None:
         return warning

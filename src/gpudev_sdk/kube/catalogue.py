@@ -205,6 +205,7 @@ def _gpu_type(name: str, same: list[Offer]) -> GpuType:
         description=kind.description,
         resource=kind.resource,
         labels=dict(kind.labels),
+        gang=True,
     )
 
 

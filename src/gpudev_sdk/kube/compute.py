@@ -12,20 +12,21 @@ import structlog
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, digest_files
 from gpudev_sdk.errors import NoCapacity, NotFound
-from gpudev_sdk.kube import catalogue, claim, cluster, ending, names, pod, policy, record
+from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
-from gpudev_sdk.kube.kinds import POD, SECRET, Json
+from gpudev_sdk.kube.kinds import POD, SECRET, SERVICE, Json, Kind
 from gpudev_sdk.kube.seeing import see
 from gpudev_sdk.kube.settings import KubeSettings
 from gpudev_sdk.kube.view import View
+from gpudev_sdk.providers.abilities import Gang
 from gpudev_sdk.providers.compute import Compute
 from gpudev_sdk.providers.context import Context
 
 log = structlog.get_logger()
 
 
-class PodCompute(Compute):
+class PodCompute(Compute, Gang):
     """Pods of one cluster. A cloud's plugin overrides `connect`, and `Settings` with a class that has these settings too."""
 
     Settings = KubeSettings
@@ -63,61 +64,57 @@ class PodCompute(Compute):
     def launch(self, spec: ServerSpec) -> None:
         if self._records.is_buried(spec.server_id):
             return
+        members = gang.members(spec)
         try:
-            offer = self._offer(spec)
+            offers = [self._offer(member) for member in members]
         except NoCapacity:
-            if self._view.find_pod(self._name(spec.server_id)) is not None:
+            if len(self._view.find_pods(spec.server_id)) == len(members):
                 return
             raise
         self._apply_policies()
-        ground = pod.Ground(
-            install=self._install,
-            settings=self._settings,
-            record=self._records.begin(spec.server_id, record.boot_files() | pod.ACCOUNTS),
-            resource=offer.settings.resource,
-            user_namespaces=self._settings.user_namespaces and catalogue.has_user_namespaces(offer.node),
-        )
-        self._put_files(pod.run_files_name(ground), spec.server_id, ground.record, spec.files)
+        owner = self._records.begin(spec.server_id, self._data(spec))
+        self._put_files(self._name(spec.server_id) + names.FILES_SUFFIX, spec.server_id, owner, spec.files)
         if spec.env:
             env = {name: value.encode() for name, value in spec.env.items()}
-            self._put_files(pod.env_name(ground), spec.server_id, ground.record, env)
-        try:
-            self._view.note_pod(self._api.create(POD, pod.manifest(spec, ground)))
-        except ObjectExists:
-            log.debug("a server is launched again", server=str(spec.server_id))
+            self._put_files(self._name(spec.server_id) + names.ENV_SUFFIX, spec.server_id, owner, env)
+        if spec.peers:
+            self._join(spec, owner)
+        for rank, (member, offer) in enumerate(zip(members, offers, strict=True)):
+            made = pod.manifest(member, self._ground(owner, offer))
+            self._create(POD, gang.member(made, spec, rank, self._settings) if spec.peers else made)
 
     def observe(self, server_id: ServerId) -> Sighting:
-        found = self._view.find_pod(self._name(server_id))
-        if found is None:
+        pods = self._view.find_pods(server_id)
+        if not pods:
             return Sighting.absent()
-        where = found["spec"].get("nodeName")
-        node = self._view.find_node(where) if where else None
-        return see(found, node, _now())
+        seen = [see(found, self._node_of(found), _now()) for found in pods]
+        return gang.together(pods, seen) if names.nodes_of(pods[0]) > 1 else seen[0]
 
     def configure(self, server_id: ServerId, files: Mapping[str, bytes]) -> None:
-        found = self._view.find_pod(self._name(server_id))
-        if found is None or "deletionTimestamp" in found["metadata"]:
+        pods = self._view.find_pods(server_id)
+        if not pods or any("deletionTimestamp" in found["metadata"] for found in pods):
             return
-        name = self._name(server_id)
-        self._put_files(name + names.FILES_SUFFIX, server_id, found, files)
+        self._put_files(self._name(server_id) + names.FILES_SUFFIX, server_id, pods[0], files)
         # Its kubelet looks at a pod's files when the pod changes, else once a minute.
         patch = {"metadata": {"annotations": {names.FILES: digest_files(files)}}}
-        try:
-            self._view.note_pod(self._api.merge(POD, name, patch))
-        except ObjectAbsent:
-            return
+        for found in pods:
+            try:
+                self._view.note_pod(self._api.merge(POD, found["metadata"]["name"], patch))
+            except ObjectAbsent:
+                return
 
     def terminate(self, server_id: ServerId) -> None:
         self._records.bury(server_id, _now())
         self._records.sweep(_now())
-        found = self._view.find_pod(self._name(server_id))
-        if found is None:
+        pods = self._view.find_pods(server_id)
+        for found in pods:
+            if "deletionTimestamp" not in found["metadata"]:
+                self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
+        off = [found for found in pods if ending.has_let_go(found, gone_is_off=self._settings.deleted_nodes_are_off)]
+        if len(off) == len(pods):
+            # The pods last: once they are gone nobody asks again, and the record would be left.
             self._records.clear(server_id)
-        elif "deletionTimestamp" not in found["metadata"]:
-            self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
-        elif ending.has_let_go(found, gone_is_off=self._settings.deleted_nodes_are_off):
-            # The pod last: once it is gone nobody asks again, and the record would be left.
-            self._records.clear(server_id)
+        for found in off:
             self._let_go(found)
 
     def list_servers(self) -> tuple[ServerId, ...]:
@@ -178,6 +175,46 @@ class PodCompute(Compute):
                     raise NoCapacity(f"{spec.node} has {offer.gpus} of {spec.gpu_type}, and the box asks for more")
                 return offer
         raise NoCapacity(f"there is no node {spec.node[:80]!r} with {spec.gpu_type[:80]!r} in this cluster now")
+
+    def _node_of(self, found: Json) -> Json | None:
+        where = found["spec"].get("nodeName")
+        return self._view.find_node(where) if where else None
+
+    def _ground(self, owner: Json, offer: catalogue.Offer) -> pod.Ground:
+        return pod.Ground(
+            install=self._install,
+            settings=self._settings,
+            record=owner,
+            resource=offer.settings.resource,
+            user_namespaces=self._settings.user_namespaces and catalogue.has_user_namespaces(offer.node),
+        )
+
+    def _data(self, spec: ServerSpec) -> dict[str, str]:
+        """Return what a server's record holds."""
+        more = gang.files(spec, self._name(spec.server_id)) if spec.peers else {}
+        return record.boot_files() | pod.ACCOUNTS | more
+
+    def _join(self, spec: ServerSpec, owner: Json) -> None:
+        """Make what the pods of a gang reach each other by. It all goes with the record."""
+        name = self._name(spec.server_id)
+        common = {
+            "labels": names.server_labels(self._install, spec.server_id),
+            "ownerReferences": names.owned_by(owner),
+        }
+        self._create(SECRET, gang.keys({"name": name + names.GANG_SUFFIX} | common))
+        self._create(SERVICE, gang.service({"name": name} | common))
+        if self._settings.network_policies:
+            self._create(policy.NETWORK_POLICY, policy.gang_policy({"name": name} | common))
+
+    def _create(self, kind: Kind, body: Json) -> None:
+        """Make an object, unless an earlier launch did."""
+        try:
+            made = self._api.create(kind, body)
+        except ObjectExists:
+            log.debug("a server is launched again", kind=kind.name, name=body["metadata"]["name"])
+            return
+        if kind is POD:
+            self._view.note_pod(made)
 
     def _put_files(self, name: str, server_id: ServerId, owner: Json, files: Mapping[str, bytes]) -> None:
         """Make a Secret hold exactly `files`; it goes with the server's record."""

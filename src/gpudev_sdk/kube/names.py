@@ -18,18 +18,35 @@ ATTEMPT = f"{PREFIX}/attempt"
 PART = f"{PREFIX}/part"
 DISK, VOLUME, SNAPSHOT = f"{PREFIX}/disk", f"{PREFIX}/volume", f"{PREFIX}/snapshot"
 GPU_TYPE = f"{PREFIX}/gpu-type"
+#: The place of a pod in its gang, and how many there are.
+RANK, NODES = f"{PREFIX}/rank", f"{PREFIX}/nodes"
 #: Annotations.
 FILES, SLOTS, NAME, OWNER = (f"{PREFIX}/{what}" for what in ("files", "slots", "name", "owner"))
 #: Keeps a pod's object until its end is recorded; keeps a claim until its disk may go.
 FINALIZER = f"{PREFIX}/kept"
 
 #: What a name ends with: nothing for the pod and its record.
-FILES_SUFFIX, ENV_SUFFIX, END_SUFFIX = "-files", "-env", "-end"
+FILES_SUFFIX, ENV_SUFFIX, END_SUFFIX, GANG_SUFFIX = "-files", "-env", "-end", "-gang"
 
 
 def server_name(install: uuid.UUID, server_id: ServerId) -> str:
     """Return the name of a server's pod and record: at most 57 characters up to a million attempts."""
     return f"gd-{_short(install)}-{server_id.reservation_id}-{server_id.attempt}"
+
+
+def rank_name(server: str, rank: int) -> str:
+    """Return the name of one pod of a gang."""
+    return f"{server}-{rank}"
+
+
+def rank_of(pod: Json) -> int:
+    """Return the place of a pod in its gang; 0 of one that is alone."""
+    return int((pod["metadata"].get("annotations") or {}).get(RANK, "0"))
+
+
+def nodes_of(pod: Json) -> int:
+    """Return how many pods its server has."""
+    return int((pod["metadata"].get("annotations") or {}).get(NODES, "1"))
 
 
 def volume_name(install: uuid.UUID, volume_id: uuid.UUID) -> str:
@@ -65,6 +82,11 @@ def server_labels(install: uuid.UUID, server_id: ServerId) -> dict[str, str]:
 def selector(install: uuid.UUID, part: str) -> str:
     """Return the label selector of one part of an install."""
     return f"{INSTALL}={install},{PART}={part}"
+
+
+def server_selector(install: uuid.UUID, server_id: ServerId) -> str:
+    """Return the label selector of all that belongs to one server."""
+    return ",".join(f"{name}={value}" for name, value in server_labels(install, server_id).items())
 
 
 def server_of(item: Json) -> ServerId | None:

@@ -52,16 +52,17 @@ def network_policies(settings: KubeSettings, install: uuid.UUID) -> list[Json]:
     ]
 
 
-def gang_policy(settings: KubeSettings, install: uuid.UUID, reservation: uuid.UUID) -> Json:
-    """Return what lets the pods of one reservation talk to each other."""
-    gang = {"matchLabels": {names.INSTALL: str(install), names.RESERVATION: str(reservation)}}
+def gang_policy(metadata: Json) -> Json:
+    """Return what lets the pods of one server talk to each other, whatever the port; its labels say which they are."""
+    labels = {name: metadata["labels"][name] for name in (names.INSTALL, names.RESERVATION, names.ATTEMPT)}
+    gang = {"matchLabels": labels}
     spec = {
         "podSelector": gang,
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [{"podSelector": gang}]}],
         "egress": [{"to": [{"podSelector": gang}]}],
     }
-    return _policy(settings, install, f"gd-{install.hex[-8:]}-{reservation}", spec)
+    return NETWORK_POLICY.body(metadata, spec=spec)
 
 
 def roles() -> list[Json]:
@@ -75,6 +76,7 @@ def roles() -> list[Json]:
             {"name": "gpudev-engine"},
             rules=[
                 _rule("", ["pods", "configmaps", "secrets", "persistentvolumeclaims"], everything),
+                _rule("", ["services"], ["create"]),
                 _rule("snapshot.storage.k8s.io", ["volumesnapshots"], everything),
                 _rule("networking.k8s.io", ["networkpolicies"], ["create", "get", "patch", "delete"]),
             ],

@@ -108,6 +108,8 @@ class KubeSettings:
     storage_class: str = ""
     snapshot_class: str = ""
     access_mode: str = attrs.field(default="ReadWriteOncePod", validator=_one_of(*_ACCESS))
+    #: What the cluster's names end with; the short names of a gang's nodes need it.
+    cluster_domain: str = "cluster.local"
     #: Network policies: made by us, or left to whoever runs the cluster.
     network_policies: bool = True
     #: Labels of the gateway's pods, and their namespace; only they may dial a box.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.kube import names, usage
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import NODE, POD, POD_ANYWHERE, Json
@@ -22,15 +23,27 @@ class View:
         self._nodes = Mirror(api, NODE, "", _trim_node)
         self._all = Mirror(api, POD_ANYWHERE, "", usage.trim) if count_others else None
 
-    def find_pod(self, name: str) -> Json | None:
-        """Return a pod of ours. That there is none is the API server's own word; what a pod is like may be a moment old."""
-        known = self._pods.find(name) if self._pods.wait(_FIRST) else None
-        return known if known is not None else self.find_pod_now(name)
+    def find_pods(self, server_id: ServerId) -> list[Json]:
+        """Return the pods of a server, by rank. That one is missing is the API server's own word; what they are like may be a
+        moment old."""
+        name = names.server_name(self._install, server_id)
+        known = self._known(name) if self._pods.wait(_FIRST) else None
+        if known is not None:
+            return known
+        found = self._api.list(POD, names.server_selector(self._install, server_id)).items
+        return sorted(found, key=names.rank_of)
 
-    def find_pod_now(self, name: str) -> Json | None:
-        """Return a pod of ours as the API server has it."""
-        pod = self._api.find(POD, name)
-        return pod if pod is not None and names.is_ours(pod, self._install) else None
+    def _known(self, name: str) -> list[Json] | None:
+        """Return the pods as the copy has them, or None if it lacks any."""
+        alone = self._pods.find(name)
+        if alone is not None:
+            return [alone]
+        first = self._pods.find(names.rank_name(name, 0))
+        if first is None:
+            return None
+        pods = [self._pods.find(names.rank_name(name, rank)) for rank in range(names.nodes_of(first))]
+        there = [pod for pod in pods if pod is not None]
+        return there if len(there) == len(pods) else None
 
     def note_pod(self, pod: Json) -> None:
         """Take over what the API server answered to a change of ours."""
