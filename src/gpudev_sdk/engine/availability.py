@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import attrs
 
 from gpudev_sdk.domain.gpu import GpuType
-from gpudev_sdk.domain.limits import check_against
 from gpudev_sdk.domain.plan import Placement, Question, Waiting
 from gpudev_sdk.domain.request import Request, check_request
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.planner import probe
 from gpudev_sdk.engine.planning import ask
+from gpudev_sdk.engine.submit import kind_of
 from gpudev_sdk.errors import Conflict
 from gpudev_sdk.store import disks, fleet
 from gpudev_sdk.store.reservations import Q
@@ -180,9 +180,9 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
     """Say where and when a request would start, and what smaller one would start sooner. Changes nothing."""
     check_request(request)
     with engine.store.transaction() as conn:
-        seen, kinds = fleet.read(conn), fleet.catalogue(conn)
-        kind = check_against(request, kinds, engine.limits, fleet.together(conn))
+        seen = fleet.read(conn)
         disk = None if request.disk is None else disks.find(conn, user.id, request.disk)
+        kind = kind_of(conn, engine, request, disk)
         holder = None if disk is None else conn.execute(Q["disk_user"], {"disk_id": disk["id"]}).fetchone()
     if holder is not None and holder["state"] != "stopping":
         raise Conflict(f"the disk {request.disk!r} is in use by your reservation {holder['name']!r}")

@@ -93,8 +93,12 @@ class Gangs:
         return self._earliest(self._zones(waiting), not_before)
 
     def fits(self, waiting: Waiting) -> bool:
-        """Whether any zone has so many whole nodes that can be used."""
-        return any(len(numbers) >= waiting.nodes for numbers in self._whole(waiting).values())
+        """Whether any zone has so many whole nodes that can be used, that of its disk among them."""
+        return any(
+            len(numbers) >= waiting.nodes
+            and (waiting.node is None or any(self._bins[number][0].node == waiting.node for number in numbers))
+            for numbers in self._whole(waiting).values()
+        )
 
     def _zones(self, waiting: Waiting) -> dict[tuple[str, str], _Zone]:
         whole = self._whole(waiting)

@@ -81,7 +81,8 @@ class _Room:
     def why_never(self, waiting: Waiting) -> str:
         """Say in words why no moment is known."""
         if waiting.nodes > 1:
-            nodes = f"{waiting.nodes} whole nodes of {waiting.gpu_type} in one zone"
+            at_disk = f" with {waiting.node}, where its disk is," if waiting.node else ""
+            nodes = f"{waiting.nodes} whole nodes of {waiting.gpu_type} in one zone{at_disk}"
             return f"{nodes} {'whose end is not known' if self._gangs.fits(waiting) else 'that can be used'}"
         if not any(self._may_hold(number, waiting) for number in range(len(self._bins))):
             return f"a node with {waiting.slots} × {waiting.gpu_type} that can be used"

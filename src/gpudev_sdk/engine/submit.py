@@ -50,7 +50,8 @@ def submit(engine: Engine, user: User, submission: Submission) -> uuid.UUID:
         before = conn.execute(Q["find_by_key"], {"owner_id": user.id, "key": submission.idempotency_key}).fetchone()
         if before is not None:
             return _same(before, digest)
-        kind = check_against(request, fleet.catalogue(conn), engine.limits, fleet.together(conn))
+        known = None if request.disk is None else disks.find(conn, user.id, request.disk)
+        kind = kind_of(conn, engine, request, known)
         _check_limits(conn, engine, user, request)
         disk = _disk_of(conn, engine, user, request)
         return _insert(conn, engine, user, submission, (kind, disk, digest))
@@ -72,6 +73,22 @@ def _same(before: Row, digest: bytes) -> uuid.UUID:
         raise Conflict("this idempotency key was used for another request", hint="Use a fresh key for each request.")
     found: uuid.UUID = before["id"]
     return found
+
+
+def kind_of(conn: Conn, engine: Engine, request: Request, disk: Row | None) -> GpuType:
+    """Return the type asked for; raise for what could never be: a gang must have room about the node of its disk, too."""
+    there = None if disk is None or request.nodes == 1 else disk["backend"]
+    wish = request if there is None else attrs.evolve(request, backend=request.backend or there)
+    kind = check_against(wish, fleet.catalogue(conn), engine.limits, fleet.together(conn))
+    if there is not None and disk is not None and disk["node"] is not None:
+        most = fleet.together_with(conn, there, disk["node"], kind)
+        if most < request.nodes:
+            raise InvalidRequest(
+                f"the disk {request.disk!r} is on {disk['node']}, whose zone has too few whole nodes of {kind.name} ({most})",
+                field="nodes",
+                hint="Name another disk with --disk, or ask for fewer nodes.",
+            )
+    return kind
 
 
 def _check_limits(conn: Conn, engine: Engine, user: User, request: Request) -> None:

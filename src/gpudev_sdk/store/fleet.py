@@ -56,6 +56,13 @@ def together(conn: Conn) -> dict[tuple[str, str], int]:
     return {(row["backend"], row["gpu_type"]): row["nodes"] for row in conn.execute(Q["together"])}
 
 
+def together_with(conn: Conn, backend: str, node: str, kind: GpuType) -> int:
+    """Return how many whole nodes of a type the zone of `node` has, if it is one of them."""
+    wanted = {"backend": backend, "node": node, "gpu_type": kind.name, "slots": kind.slots}
+    row = conn.execute(Q["together_with"], wanted).fetchone()
+    return 0 if row is None else int(row["nodes"])
+
+
 def gpu_type(conn: Conn, backend: str | None, name: str) -> GpuType | None:
     """Return one type of one backend, or None."""
     return next((kind for place, kind in catalogue(conn) if place == backend and kind.name == name), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import random
 import uuid
@@ -268,6 +269,27 @@ def test_what_could_never_be_is_refused_with_what_could(house, kim, asked, said,
         house.submit(kim, **asked)
 
     assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(("node", "refused"), [("n4", True), ("n1", False)])
+def test_one_whose_disk_is_where_no_such_gang_can_be_is_refused(house, kim, node, refused):
+    """A disk stays on the node of its first use: in a zone of one node, nothing of two nodes could ever have it."""
+    others = [house.submit(kim, gpus=8) for _ in range(3)] if node == "n4" else []
+    first = house.submit(kim, gpus=8, disk="work")
+    house.work(*others, first)
+    assert house.row(first).node == node
+    for row in (*others, first):
+        house.cancel(kim, row)
+    house.work(*others, first)
+    request = attrs.evolve(house.row(first).request, nodes=2)
+    asks = (
+        lambda: house.submit(kim, gpus=8, nodes=2, disk="work"),
+        lambda: availability.dry_run(house.engine, kim, request),
+    )
+
+    for ask in asks[:: 1 if refused else -1]:
+        with pytest.raises(InvalidRequest, match="whose zone has too few") if refused else contextlib.nullcontext():
+            ask()
 
 
 def test_a_backend_without_the_ability_offers_no_gangs(bench):

@@ -107,6 +107,14 @@ def test_without_the_node_of_its_disk_it_does_not_start():
     assert answer(ask(1, 2, node="n9"))[1].starts_at is None
 
 
+def test_why_it_never_starts_says_where_its_disk_is():
+    far = answer(ask(1, 2, node="n3"), bins=(*THREE[:2], node("n3", "z2")))[1]
+    busy = answer(ask(1, 2, node="n3"), holdings=(held("n3", None),))[1]
+
+    assert far.waiting_for == "2 whole nodes of h100 in one zone with n3, where its disk is, that can be used"
+    assert busy.waiting_for == "2 whole nodes of h100 in one zone with n3, where its disk is, whose end is not known"
+
+
 def test_younger_small_ones_do_not_starve_a_gang():
     crowd = [ask(seq, slots=1, hours=4) for seq in range(2, 30)]
     placed = answer(ask(1, 3, hours=2), *crowd, holdings=(held("n1", 2),))

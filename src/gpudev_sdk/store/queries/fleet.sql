@@ -61,6 +61,17 @@ LEFT JOIN backend_claim c ON c.backend = s.backend
 WHERE c.paused IS NULL
 GROUP BY s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason
 
+-- name: together_with
+-- How many whole nodes of a type the zone of one node has, if it is one of them.
+SELECT count(*) AS nodes FROM (
+    SELECT s.node, count(*) AS slots FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
+    WHERE s.present AND s.backend = %(backend)s AND s.gpu_type = %(gpu_type)s
+      AND n.zone = (SELECT zone FROM node WHERE backend = %(backend)s AND name = %(node)s)
+    GROUP BY s.node) w
+WHERE w.slots = %(slots)s AND EXISTS (
+    SELECT FROM gpu_slot o WHERE o.backend = %(backend)s AND o.node = %(node)s AND o.gpu_type = %(gpu_type)s AND o.present
+    HAVING count(*) = %(slots)s)
+
 -- name: together
 -- The most whole nodes of each type that one zone has, whatever is on them now.
 SELECT backend, gpu_type, max(nodes) AS nodes FROM (
