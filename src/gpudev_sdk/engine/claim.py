@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import threading
 
+import structlog
+
 from gpudev_sdk import clock, fault
 from gpudev_sdk.domain.server import Claim
 from gpudev_sdk.engine.context import Backend, Engine
-from gpudev_sdk.errors import Conflict, Paused
+from gpudev_sdk.errors import Conflict, Paused, TryLater
 from gpudev_sdk.store import bell, fleet
 from gpudev_sdk.store.pool import Store
 from gpudev_sdk.store.rows import Conn, Row
 
 #: Effects need a claim that was raised at most this long ago.
 FRESH = 10.0
+log = structlog.get_logger()
 NEXT_STEP = "Look at the differences with `gpudev admin adopt BACKEND`."
 
 
@@ -36,6 +39,9 @@ class Claims:
                 self._raise(backend)
             except Paused as why:
                 paused[backend.name] = why.message
+            except TryLater as error:
+                # Whoever acts there asks again, and does nothing before the claim is raised.
+                log.warning("who controls a backend cannot be told yet", backend=backend.name, reason=error.message)
         return paused
 
     def before_effect(self, name: str | None) -> None:

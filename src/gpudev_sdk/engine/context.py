@@ -11,7 +11,7 @@ import attrs
 from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.user import User
-from gpudev_sdk.errors import NotFound
+from gpudev_sdk.errors import NotFound, ProviderError
 from gpudev_sdk.providers import Compute, Storage
 from gpudev_sdk.store.pool import Store
 
@@ -23,6 +23,13 @@ class Backend:
     name: str
     compute: Compute
     storage: Storage
+
+    def notes(self) -> dict[str, str]:
+        """Return what people should know of the place; while it does not answer, that."""
+        try:
+            return self.compute.describe()
+        except ProviderError as error:
+            return {"trouble": error.message}
 
 
 class HostCa(Protocol):

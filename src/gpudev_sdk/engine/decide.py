@@ -124,7 +124,8 @@ def _active(row: Reservation, world: World, limits: Limits) -> Step:
     if warning is not None:
         return warning
     if seen is None or seen.presence is Presence.UNKNOWN:
-        return Rest(min(LOOK_AGAIN, _until_next(row, world, limits)))
+        why = f"cannot tell how the box is: {seen.reason if seen else 'not looked at'}"
+        return Rest(min(LOOK_AGAIN, _until_next(row, world, limits)), why)
     return _kept_up(row, world, limits, seen)
 
 

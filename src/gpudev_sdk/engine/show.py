@@ -63,7 +63,7 @@ class Notes:
         if backend is None or backend not in self._engine.backends:
             return {}
         if backend not in self._known:
-            self._known[backend] = self._engine.backends[backend].compute.describe()
+            self._known[backend] = self._engine.backends[backend].notes()
         return self._known[backend]
 
 

@@ -22,12 +22,13 @@ def connect(kubeconfig: str, context: str, namespace: str) -> Api:
     Nothing is dialled yet. Raises TryLater when there is no such file or context, with what to do.
     """
     from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
 
     try:
         client = _inside() if not kubeconfig and not context and _ACCOUNT.exists() else _by_file(kubeconfig, context)
-    except (ConfigException, OSError, ValueError) as error:
+    except (ConfigException, YAMLError, OSError, ValueError) as error:
         hint = "Set `kubeconfig` and `context` of the backend to what `kubectl config get-contexts` shows."
-        raise TryLater(f"no way to the cluster: {error}", delay=30.0, hint=hint) from error
+        raise TryLater(f"no way to the cluster: {_first_line(error)}", delay=30.0, hint=hint) from error
     return Api(client, namespace)
 
 
@@ -56,3 +57,7 @@ def _by_file(kubeconfig: str, context: str) -> ApiClient:
     )
     configuration.connection_pool_maxsize = _CONNECTIONS
     return ApiClient(configuration)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

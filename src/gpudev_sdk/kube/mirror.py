@@ -75,9 +75,10 @@ class Mirror:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the copy is at most half a minute behind."""
+        """Whether the copy is at most half a minute behind, as far as is known; not while the API server does not answer."""
         with self._lock:
-            return self._sign is not None and clock.monotonic() - self._sign < FRESH
+            known = self._sign is not None and self._trouble is None
+            return known and clock.monotonic() - (self._sign or 0.0) < FRESH
 
     @property
     def trouble(self) -> ProviderError | None:

@@ -37,7 +37,7 @@ def server(desk: TheDesk) -> ServerView:
         install_id=desk.engine.install_id,
         install=desk.name,
         paused={claim["backend"]: claim["paused"] for claim in claims if claim["paused"] is not None},
-        backends={name: backend.compute.describe() for name, backend in desk.engine.backends.items()},
+        backends={name: backend.notes() for name, backend in desk.engine.backends.items()},
         gateway=desk.gateway,
         logins=sorted(desk.logins),
     )

@@ -10,8 +10,7 @@ def lines(back: Back, front: Front) -> list[str]:
     """Say where it is, what a box is fenced by, what is paused, and what to type next."""
     said = [f"gpudev is up in {back.folder.root}"]
     for name, backend in back.engine.backends.items():
-        notes = backend.compute.describe()
-        said.append(f"  backend {name}: " + ", ".join(f"{key} {value}" for key, value in notes.items()))
+        said.append(f"  backend {name}: " + ", ".join(f"{key} {value}" for key, value in backend.notes().items()))
     for name, why in back.paused.items():
         said.append(f"  PAUSED {name}: {why}")
         said.append(f"  Nothing is done there until: gpudev admin adopt {name}")
