@@ -192,7 +192,7 @@ class PodCompute(Compute, Gang):
     def _data(self, spec: ServerSpec) -> dict[str, str]:
         """Return what a server's record holds."""
         more = gang.files(spec, self._name(spec.server_id)) if spec.peers else {}
-        return record.boot_files() | pod.ACCOUNTS | more
+        return record.boot_files() | pod.accounts(spec.profile) | more
 
     def _join(self, spec: ServerSpec, owner: Json) -> None:
         """Make what the pods of a gang reach each other by. It all goes with the record."""

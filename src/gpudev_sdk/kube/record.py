@@ -18,6 +18,7 @@ from gpudev_sdk.kube import names
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.errors import ObjectExists
 from gpudev_sdk.kube.kinds import CONFIG_MAP, Json
+from gpudev_sdk.kube.pod import BOOT_FILES
 
 #: How long a tombstone stays, and how often we look for older ones.
 STAYS, SWEEP = dt.timedelta(hours=1), 60.0
@@ -94,4 +95,4 @@ class Records:
 def boot_files() -> dict[str, str]:
     """Return the scripts with which every box begins."""
     folder = importlib.resources.files("gpudev_sdk.kube") / "boot"
-    return {name: (folder / name).read_text(encoding="utf-8") for name in ("start.sh", "listening.sh", "sshd_config")}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in BOOT_FILES}

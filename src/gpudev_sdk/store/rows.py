@@ -79,4 +79,5 @@ def gpu_type_from_json(plain: Row) -> GpuType:
     known = {field.name for field in attrs.fields(GpuType)}
     longest = plain.get("max_duration")
     values = {name: value for name, value in plain.items() if name in known}
-    return GpuType(**{**values, "max_duration": None if longest is None else dt.timedelta(seconds=longest)})
+    values["max_duration"] = None if longest is None else dt.timedelta(seconds=longest)
+    return GpuType(**{**values, "profiles": tuple(plain.get("profiles", ()))})
