@@ -35,6 +35,7 @@ def busy(found: Node) -> list[int]:
 def test_a_node_with_gpus_is_a_type_of_its_product():
     assert types_of(node(gpus=8, labels=H100)) == (
         GpuType(
+            gang=True,
             name="h100",
             gpus_per_node=8,
             cpus=9.0,
@@ -48,6 +49,7 @@ def test_a_node_with_gpus_is_a_type_of_its_product():
 def test_a_node_without_gpus_is_of_the_type_cpu_with_a_place_a_cpu():
     assert types_of(node()) == (
         GpuType(
+            gang=True,
             name="cpu",
             gpus_per_node=0,
             slots_per_node=9,
@@ -75,6 +77,7 @@ def test_configured_types_are_those_there_are():
 
     assert types_of(*nodes, settings=settings) == (
         GpuType(
+            gang=True,
             name="big",
             gpus_per_node=4,
             cpus=5.0,
@@ -84,6 +87,7 @@ def test_configured_types_are_those_there_are():
             labels={"pool": "big"},
         ),
         GpuType(
+            gang=True,
             name="cpu",
             gpus_per_node=0,
             slots_per_node=4,

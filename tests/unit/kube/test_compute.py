@@ -12,7 +12,6 @@ from gpudev_sdk.errors import NoCapacity, NotFound, TryLater
 from gpudev_sdk.kube import names, pod
 from gpudev_sdk.kube.settings import KubeSettings
 from tests.unit.kube.bench import Bench
-from tests.unit.kube.fake_api import Call
 from tests.unit.kube.objects import GPU, INSTALL, RESERVATION, SERVER, server_spec
 
 NAME = names.server_name(INSTALL, SERVER)
@@ -228,7 +227,8 @@ def test_a_launched_box_is_seen_before_the_watch_tells(bench):
 def test_a_box_never_launched_is_absent_by_the_servers_own_word(bench):
     assert bench.compute.observe(SERVER).presence is Presence.ABSENT
 
-    assert Call("get", "", "pods", "gpu-dev", NAME) in bench.fake.calls
+    asked = [call.options.get("labelSelector") for call in bench.fake.calls if call.verb == "list"]
+    assert names.server_selector(INSTALL, SERVER) in asked
 
 
 def test_a_box_whose_node_is_gone_is_unknown(bench, eventually):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import uuid
 
 import pytest
 
-from gpudev_sdk.kube import policy
+from gpudev_sdk.domain.server import ServerId
+from gpudev_sdk.kube import names, policy
 from gpudev_sdk.kube.settings import KubeSettings
 from tests.unit.kube.objects import INSTALL, RESERVATION
 
@@ -93,27 +93,22 @@ def test_no_box_reaches_the_metadata_of_a_cloud_or_a_private_network(address):
     assert reached == []
 
 
-def test_one_reservations_boxes_may_talk_to_each_other():
-    gang = {"matchLabels": {"gpudev.io/install": str(INSTALL), "gpudev.io/reservation": str(RESERVATION)}}
+def test_the_pods_of_one_server_may_talk_to_each_other():
+    labels = names.server_labels(INSTALL, ServerId(RESERVATION, 2))
+    gang = {"matchLabels": {name: value for name, value in labels.items() if name != names.PART}}
+    metadata = {"name": "gd-1", "labels": labels}
 
-    assert policy.gang_policy(KubeSettings(namespace="lab"), INSTALL, RESERVATION) == named(
-        f"gd-aabbccdd-{RESERVATION}",
-        {
+    assert policy.gang_policy(metadata) == {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": {
             "podSelector": gang,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": [{"podSelector": gang}]}],
             "egress": [{"to": [{"podSelector": gang}]}],
         },
-    )
-
-
-def test_another_reservation_is_another_gang():
-    settings = KubeSettings()
-
-    first, second = (policy.gang_policy(settings, INSTALL, each) for each in (RESERVATION, uuid.UUID(int=1)))
-
-    assert first["metadata"]["name"] != second["metadata"]["name"]
-    assert first["spec"]["podSelector"] != second["spec"]["podSelector"]
+    }
 
 
 def test_the_engine_has_these_rights_and_no_others():
@@ -130,6 +125,7 @@ def test_the_engine_has_these_rights_and_no_others():
             "metadata": {"name": "gpudev-engine"},
             "rules": [
                 rule("", ["pods", "configmaps", "secrets", "persistentvolumeclaims"], everything),
+                rule("", ["services"], ["create"]),
                 rule("snapshot.storage.k8s.io", ["volumesnapshots"], everything),
                 rule("networking.k8s.io", ["networkpolicies"], ["create", "get", "patch", "delete"]),
             ],
