@@ -9,8 +9,11 @@ import pytest
 
 from gpudev_sdk.domain.server import Peer, Phase, Presence
 from gpudev_sdk.kube import names
+from gpudev_sdk.kube.compute import PodCompute
 from gpudev_sdk.kube.kinds import CONFIG_MAP, NETWORK_POLICY, POD, SECRET, SERVICE
+from gpudev_sdk.providers import Context
 from tests.cluster.boxes import launched, until
+from tests.cluster.installs import prepare_on
 from tests.cluster.machine.fake_nodes import FakeNode
 
 IMAGES = ("debian", "busybox", "musl")
@@ -157,10 +160,49 @@ def test_one_that_finds_no_place_keeps_the_whole_from_being_ready_and_all_go(pla
     assert made.see().presence is Presence.ABSENT
 
 
-def test_a_type_says_that_it_can_be_had_as_a_gang(place, settings, tmp_path, nodes):
-    with launched(place, tmp_path, settings, **whole(nodes)) as made:
-        (kind,) = made.compute.gpu_types()
+def test_a_type_says_that_it_can_be_had_as_a_gang(settings, tmp_path, nodes):
+    compute = PodCompute(settings, Context(install_id=uuid.uuid4(), name="gangs", data_folder=tmp_path))
+    (kind,) = until(compute.gpu_types)
 
-        assert (kind.name, kind.gang) == ("h100", True)
-        assert {node.zone for node in made.compute.nodes()} == {"z1"}
-        assert attrs.evolve(kind, gang=False) != kind
+    assert (kind.name, kind.gang) == ("h100", True)
+    assert {node.zone for node in compute.nodes()} == {"z1"}
+
+
+@pytest.fixture
+def lab(place, label, nodes):
+    """An install whose backend has these two nodes."""
+    made = prepare_on(attrs.evolve(place, node_labels=label))
+    made.up()
+    yield made
+    made.close()
+
+
+def state_of(lab, name):
+    return lab.sql("SELECT state FROM reservation WHERE name = %s ORDER BY seq DESC LIMIT 1", name)[0][0]
+
+
+def test_a_person_reserves_two_nodes_and_gives_them_back(lab, nodes):
+    """The whole way: command line, planner, processor, pods. Nothing runs in the pods of fake nodes, so nobody logs in."""
+    until(lambda: "2 whole nodes now" in lab.cli("avail").stdout)
+    refused = lab.cli("reserve", "h100:4", "1h", "--nodes", "2", "--no-wait", ok=False)
+    lab.cli("reserve", "h100:1", "1h", "--no-disk", "--name", "small", "--no-wait")
+    until(lambda: state_of(lab, "small") == "active")
+    lab.cli("reserve", "h100:8", "1h", "--nodes", "2", "--no-disk", "--name", "pair", "--no-wait")
+    lab.cli("reserve", "h100:8", "1h", "--no-disk", "--name", "young", "--no-wait")
+    told = lab.cli("show", "pair").stdout
+
+    assert "takes them whole, and a node has 8" in refused.stderr
+    assert "2 nodes with 8 × h100" in told
+    # The node that is free is not for the young one, which would still be there when the pair could start.
+    assert (state_of(lab, "pair"), state_of(lab, "young")) == ("queued", "queued")
+    lab.cli("cancel", "small", "--yes")
+    until(lambda: state_of(lab, "pair") == "active")
+    shown = lab.cli("show", "pair").stdout
+    assert ", ".join(sorted(nodes)) in shown
+    assert "ssh pair-1" in shown
+    assert len(lab.objects(POD)) == 2
+    assert lab.cli("admin", "doctor").returncode == 0
+
+    lab.cli("cancel", "--all", "--yes")
+    until(lambda: lab.sql("SELECT count(*) FROM reservation WHERE state <> 'ended'")[0][0] == 0)
+    until(lambda: lab.objects(POD, SERVICE, SECRET, CONFIG_MAP) == [], within=SOON)

@@ -6,6 +6,8 @@ import json
 import threading
 import uuid
 
+from gpudev_sdk.engine.inventory import Inventory
+
 GOOD = {"gpu_type": "h100", "gpus": 1, "duration_seconds": 7200}
 
 
@@ -91,6 +93,10 @@ BAD = [
     {"gpus": 1.5},
     {"gpus": -1},
     {"gpus": 2**63},
+    {"nodes": 0},
+    {"nodes": "2"},
+    {"nodes": 1025},
+    {"gpus": 8, "nodes": 2},
     {"duration_seconds": 0},
     {"duration_seconds": 10**12},
     {"duration_seconds": "7200"},
@@ -229,3 +235,20 @@ def test_openapi_is_served_and_shows_the_limits(api):
 
 def test_every_answer_names_the_version(api):
     assert api.client().get("/v1/healthz").headers["gpudev-version"]
+
+
+def test_several_nodes_are_asked_for_and_shown(api, bench):
+    bench.memory.boxes = 3
+    Inventory(bench.engine).take()
+    client = api.client()
+
+    made = reserve(client, gpus=8, nodes=2).json()
+    bench.work(uuid.UUID(made["id"]))
+    seen = client.get(f"/v1/reservations/{made['id']}").json()
+
+    assert made["nodes"] == 2
+    assert (seen["nodes"], seen["node"], seen["node_names"]) == (2, "box", ["box", "box-2"])
+    told = client.post("/v1/dry-run", json=GOOD | {"gpus": 8, "nodes": 3}).json()
+    assert [(offer["nodes"], offer["gpus"]) for offer in told["instead"]] == [(1, 8)]
+    types = {kind["name"]: kind["gang"] for kind in client.get("/v1/gpu-types").json()["items"]}
+    assert types == {"cpu": False, "h100": True}

@@ -64,9 +64,9 @@ def ready(**fields: object) -> Sighting:
     return attrs.evolve(made, **fields)  # type: ignore[arg-type]
 
 
-def starting(reason: str = "") -> Sighting:
+def starting(reason: str = "", **fields: bool) -> Sighting:
     """Return the sighting of a box that does not answer yet."""
-    return Sighting(presence=Presence.PRESENT, phase=Phase.STARTING, reason=reason)
+    return Sighting(presence=Presence.PRESENT, phase=Phase.STARTING, reason=reason, **fields)
 
 
 def finished(reason: str) -> Sighting:

@@ -62,6 +62,10 @@ class TestPreparing:
     def test_launches_only_when_nothing_is_there(self):
         assert decide(row(State.PREPARING), world(sighting=ABSENT), LIMITS) == Launch()
 
+    def test_launches_again_what_is_there_in_part(self):
+        part = starting("1 of 2 pods are there", incomplete=True)
+        assert decide(row(State.PREPARING), world(sighting=part), LIMITS) == Launch()
+
     def test_takes_unknown_for_no_reason_to_launch(self):
         assert isinstance(decide(row(State.PREPARING), world(sighting=UNKNOWN), LIMITS), Rest)
 
@@ -162,6 +166,10 @@ class TestActive:
     def test_ends_when_the_box_is_seen_gone(self):
         step = decide(active(), world(sighting=ABSENT), LIMITS)
         assert step == Move(State.STOPPING, EndReason.FAILED, "the box is gone: its process ended")
+
+    def test_ends_when_a_part_of_the_box_is_seen_gone(self):
+        step = decide(active(), world(sighting=starting("1 of 2 pods are there", incomplete=True)), LIMITS)
+        assert step == Move(State.STOPPING, EndReason.FAILED, "a part of the box is gone: 1 of 2 pods are there")
 
     def test_goes_on_while_nothing_can_be_told(self):
         assert isinstance(decide(active(), world(sighting=UNKNOWN), LIMITS), Rest)

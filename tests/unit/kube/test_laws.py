@@ -7,8 +7,9 @@ import contextlib
 import pytest
 
 from gpudev_sdk.testing import ComputeContract, SnapshotContract, StorageContract
-from tests.unit.kube.bench import Bench
+from tests.unit.kube.bench import H100, Bench, _new
 from tests.unit.kube.fake_api import NAMESPACE
+from tests.unit.kube.objects import node
 
 
 class OverFake:
@@ -29,6 +30,15 @@ class TestCompute(OverFake, ComputeContract):
     @pytest.fixture
     def other_compute(self, here, other_context, compute):
         return here.again(context=other_context)
+
+
+class TestComputeWithAPair(TestCompute):
+    """With two nodes alike in one zone, so that the laws of gangs are tried."""
+
+    @pytest.fixture
+    def compute(self, here):
+        here.fake.store.create(("nodes", "", "node-c"), _new(node("node-c", gpus=4, labels=H100), "Node"))
+        return here.compute
 
 
 class OverDisks(OverFake):

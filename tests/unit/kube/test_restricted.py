@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gpudev_sdk.domain.disk import Mount, MountKind
-from gpudev_sdk.kube import pod
+from gpudev_sdk.domain.server import Peer
+from gpudev_sdk.kube import gang, pod
 from gpudev_sdk.kube.settings import KubeSettings
 from tests.unit.kube.objects import GPU, INSTALL, RESERVATION, merged, server_spec
 from tests.unit.kube.restricted import broken
@@ -33,6 +34,13 @@ def manifest(*, user_namespaces=False, **changes):
 )
 def test_every_box_is_lawful_under_restricted(changes, user_namespaces):
     assert broken(manifest(user_namespaces=user_namespaces, **changes)) == []
+
+
+def test_every_pod_of_a_gang_is_lawful_under_restricted():
+    peers = (Peer("node-a", (0,)), Peer("node-b", (0,)))
+    spec = server_spec(gpu_type="cpu", gpus=0, slots=(0,), peers=peers)
+
+    assert broken(gang.member(manifest(gpu_type="cpu", gpus=0), spec, 1, KubeSettings())) == []
 
 
 def box(security):
