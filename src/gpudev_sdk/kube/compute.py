@@ -7,15 +7,16 @@ import datetime as dt
 import threading
 from collections.abc import Mapping
 
+import attrs
 import structlog
 
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, digest_files
 from gpudev_sdk.errors import NoCapacity, NotFound
-from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record
+from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
-from gpudev_sdk.kube.kinds import POD, SECRET, SERVICE, Json, Kind
+from gpudev_sdk.kube.kinds import CLAIM, POD, SECRET, SERVICE, VOLUME, Json, Kind
 from gpudev_sdk.kube.seeing import see
 from gpudev_sdk.kube.settings import KubeSettings
 from gpudev_sdk.kube.view import View
@@ -72,7 +73,8 @@ class PodCompute(Compute, Gang):
                 return
             raise
         self._apply_policies()
-        owner = self._records.begin(spec.server_id, self._data(spec))
+        note = static.noted(spec.mount, self._name(spec.server_id))
+        owner = self._records.begin(spec.server_id, self._data(spec), note)
         self._put_files(self._name(spec.server_id) + names.FILES_SUFFIX, spec.server_id, owner, spec.files)
         if spec.env:
             env = {name: value.encode() for name, value in spec.env.items()}
@@ -80,7 +82,8 @@ class PodCompute(Compute, Gang):
         if spec.peers:
             self._join(spec, owner)
         for rank, (member, offer) in enumerate(zip(members, offers, strict=True)):
-            made = pod.manifest(member, self._ground(owner, offer))
+            made = pod.manifest(self._with_claim(member, owner), self._ground(owner, offer))
+            made["metadata"]["annotations"] |= note
             self._create(POD, gang.member(made, spec, rank, self._settings) if spec.peers else made)
 
     def observe(self, server_id: ServerId) -> Sighting:
@@ -112,7 +115,8 @@ class PodCompute(Compute, Gang):
                 self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
         off = [found for found in pods if ending.has_let_go(found, gone_is_off=self._settings.deleted_nodes_are_off)]
         if len(off) == len(pods):
-            # The pods last: once they are gone nobody asks again, and the record would be left.
+            # The pods last: once they are gone nobody asks again, and the rest would be left.
+            self._remove_volume(server_id, pods)
             self._records.clear(server_id)
         for found in off:
             self._let_go(found)
@@ -179,6 +183,22 @@ class PodCompute(Compute, Gang):
     def _node_of(self, found: Json) -> Json | None:
         where = found["spec"].get("nodeName")
         return self._view.find_node(where) if where else None
+
+    def _with_claim(self, spec: ServerSpec, owner: Json) -> ServerSpec:
+        """Give a pod a claim of its volume, where its storage gave something else; it all goes with the server."""
+        made = None if spec.mount is None else static.static(spec.mount, owner, self._settings.namespace, spec.node)
+        if made is None or spec.mount is None:
+            return spec
+        self._create(VOLUME, made.volume)
+        self._create(CLAIM, made.claim)
+        return attrs.evolve(spec, mount=static.as_claim(spec.mount, made.name))
+
+    def _remove_volume(self, server_id: ServerId, pods: list[Json]) -> None:
+        """Remove the object of a volume that was made for a server; the volume itself stays."""
+        holder = pods[0] if pods else self._records.find(server_id)
+        name = ((holder or {"metadata": {}})["metadata"].get("annotations") or {}).get(names.STATIC)
+        if name is not None:
+            self._api.delete(VOLUME, name)
 
     def _ground(self, owner: Json, offer: catalogue.Offer) -> pod.Ground:
         return pod.Ground(

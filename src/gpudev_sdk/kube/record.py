@@ -37,10 +37,11 @@ class Records:
         self._buried: dict[ServerId, None] = {}
         self._swept = clock.monotonic()
 
-    def begin(self, server_id: ServerId, data: dict[str, str]) -> Json:
+    def begin(self, server_id: ServerId, data: dict[str, str], notes: dict[str, str] | None = None) -> Json:
         """Write down that a server is launched, or find that it was; return the record."""
         name = names.server_name(self._install, server_id)
-        metadata = {"name": name, "labels": names.server_labels(self._install, server_id)}
+        labels = names.server_labels(self._install, server_id)
+        metadata = {"name": name, "labels": labels, "annotations": notes or {}}
         try:
             return self._api.create(CONFIG_MAP, CONFIG_MAP.body(metadata, data=data))
         except ObjectExists:
@@ -48,6 +49,10 @@ class Records:
         if found is None or "deletionTimestamp" in found["metadata"]:
             raise TryLater("the server's last traces are being removed", delay=1.0)
         return found
+
+    def find(self, server_id: ServerId) -> Json | None:
+        """Return a server's record."""
+        return self._api.find(CONFIG_MAP, names.server_name(self._install, server_id))
 
     def is_buried(self, server_id: ServerId) -> bool:
         """Say whether a server was ended, also when it was never launched."""

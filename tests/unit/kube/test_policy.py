@@ -142,6 +142,12 @@ def test_the_engine_has_these_rights_and_no_others():
         {
             "apiVersion": rights,
             "kind": "ClusterRole",
+            "metadata": {"name": "gpudev-engine-volumes"},
+            "rules": [rule("", ["persistentvolumes"], ["create", "delete"])],
+        },
+        {
+            "apiVersion": rights,
+            "kind": "ClusterRole",
             "metadata": {"name": "gpudev-engine-counting"},
             "rules": [rule("", ["pods"], ["list", "watch"])],
         },
