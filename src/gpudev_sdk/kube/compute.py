@@ -15,6 +15,7 @@ from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, dige
 from gpudev_sdk.errors import NoCapacity, NotFound
 from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
+from gpudev_sdk.kube.delays import Delays
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
 from gpudev_sdk.kube.kinds import CLAIM, POD, SECRET, SERVICE, VOLUME, Json, Kind
 from gpudev_sdk.kube.seeing import see
@@ -27,6 +28,16 @@ from gpudev_sdk.providers.context import Context
 log = structlog.get_logger()
 
 
+@attrs.frozen(kw_only=True)
+class _Opened:
+    """What compute works with once it has reached its cluster."""
+
+    api: Api
+    view: View
+    records: record.Records
+    delays: Delays
+
+
 class PodCompute(Compute, Gang):
     """Pods of one cluster. A cloud's plugin overrides `connect`, and `Settings` with a class that has these settings too."""
 
@@ -36,7 +47,7 @@ class PodCompute(Compute, Gang):
         self._settings = settings
         self._install = context.install_id
         self._opening = threading.Lock()
-        self._opened: tuple[Api, View, record.Records] | None = None
+        self._opened: _Opened | None = None
         self._policies_applied = False
 
     def connect(self) -> Api:
@@ -90,7 +101,8 @@ class PodCompute(Compute, Gang):
         pods = self._view.find_pods(server_id)
         if not pods:
             return Sighting.absent()
-        seen = [see(found, self._node_of(found), _now()) for found in pods]
+        now = _now()
+        seen = [self._delays.explain(found, see(found, self._node_of(found), now), now) for found in pods]
         return gang.together(pods, seen) if names.nodes_of(pods[0]) > 1 else seen[0]
 
     def configure(self, server_id: ServerId, files: Mapping[str, bytes]) -> None:
@@ -150,22 +162,28 @@ class PodCompute(Compute, Gang):
 
     @property
     def _api(self) -> Api:
-        return self._open()[0]
+        return self._open().api
 
     @property
     def _view(self) -> View:
-        return self._open()[1]
+        return self._open().view
 
     @property
     def _records(self) -> record.Records:
-        return self._open()[2]
+        return self._open().records
 
-    def _open(self) -> tuple[Api, View, record.Records]:
+    @property
+    def _delays(self) -> Delays:
+        return self._open().delays
+
+    def _open(self) -> _Opened:
         with self._opening:
             if self._opened is None:
                 api = self.connect()
                 view = View(api, self._install, count_others=self._settings.count_others)
-                self._opened = api, view, record.Records(api, self._install)
+                self._opened = _Opened(
+                    api=api, view=view, records=record.Records(api, self._install), delays=Delays(api)
+                )
             return self._opened
 
     def _name(self, server_id: ServerId) -> str:

@@ -78,6 +78,7 @@ def roles() -> list[Json]:
             rules=[
                 _rule("", ["pods", "configmaps", "secrets", "persistentvolumeclaims"], everything),
                 _rule("", ["services"], ["create"]),
+                _rule("", ["events"], ["list"]),
                 _rule("snapshot.storage.k8s.io", ["volumesnapshots"], everything),
                 _rule("networking.k8s.io", ["networkpolicies"], ["create", "get", "patch", "delete"]),
             ],
