@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test test-cluster unit sim planted lint types wheels fmt lock bench chaos clean
+.PHONY: help setup demo test test-cluster unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,6 +63,10 @@ bench: setup ## the figures of docs/figures.md, each beside its floor
 	@$(BIN)/python benchmarks/long_line.py
 	@$(BIN)/python benchmarks/allocation.py
 	@$(BIN)/python benchmarks/machine.py
+
+bench-cluster: setup ## the figures of docs/figures.md on a real Kubernetes, each beside its floor (PARTS="start bytes" for some)
+	@PYTHON=$(BIN)/python tools/host-packages
+	@$(BIN)/python benchmarks/cluster.py $(PARTS)
 
 chaos: setup ## kill everything for MINUTES (30) with SEED (any): prints the figures of docs/figures.md
 	@PYTHON=$(BIN)/python tools/host-packages

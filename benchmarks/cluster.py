@@ -12,12 +12,12 @@ import sys
 import tempfile
 import time
 
-import scratch  # noqa: F401  (puts the repository on the path)
 import kube_bytes
 import kube_calls
 import kube_crowd
 import kube_files
 import kube_start
+import scratch  # noqa: F401  (puts the repository on the path)
 from kube_ground import Ground, until
 from measure import line
 
@@ -26,11 +26,11 @@ from tests.cluster import place as places
 from tests.cluster.installs import prepare_on
 
 PARTS = {
-    "calls": kube_calls.measure,
+    "start": lambda ground: kube_start.measure(ground, rounds=11),
+    "files": lambda ground: kube_files.measure(ground, rounds=10),
+    "bytes": lambda ground: kube_bytes.measure(ground, rounds=7),
     "crowd": kube_crowd.measure,
-    "files": lambda ground: kube_files.measure(ground, rounds=int(os.environ.get("R", "5"))),
-    "bytes": lambda ground: kube_bytes.measure(ground, rounds=int(os.environ.get("R", "5"))),
-    "start": lambda ground: kube_start.measure(ground, rounds=int(os.environ.get("R", "11"))),
+    "calls": kube_calls.measure,
 }
 
 

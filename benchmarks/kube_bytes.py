@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from kube_ground import Ground, bare_ssh, figure, reserved, until
+from kube_ground import Ground, bare_ssh, figure, reserved
 from measure import line
 
 MEGABYTES = 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import time
+import uuid
 from collections.abc import Callable
 
 import attrs
@@ -13,7 +14,7 @@ from measure import line
 
 from gpudev_sdk import config
 from gpudev_sdk.domain.request import Request
-from gpudev_sdk.domain.reservation import State
+from gpudev_sdk.engine import edits
 from gpudev_sdk.engine.submit import Submission, submit
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import Kind
@@ -23,6 +24,10 @@ from tests.cluster.installs import prepare_on
 
 #: How long it is looked at what is called while nothing happens.
 IDLE = 130.0
+#: Of a box of an hour: two warnings, three and six seconds after its begin.
+WARNINGS = "[limits]\nwarning_minutes = [59.95, 59.9]"
+#: Whose calls they are, by the kind of object; what is not named here is the box's own.
+DISK, CLAIM, SWEEP = "its disk", "our claim on the backend", "sweeps"
 
 
 @attrs.define
@@ -40,24 +45,36 @@ class Count:
         """Return `Api._ask` that counts."""
 
         def counted(api: Api, method: str, kind: Kind, name: str | None, *more: object) -> object:
-            suffix = (
-                ""
-                if name is None
-                else "-" + name.rpartition("-")[2]
-                if name.endswith(("-end", "-claim", "-files"))
-                else ""
-            )
-            self.calls[f"{method if name or method == 'POST' else 'LIST'} {kind.plural}{suffix}"] += 1
+            listed = method == "GET" and name is None
+            self.calls[f"{'LIST' if listed else method} {kind.plural}{_suffix(name)}"] += 1
             return ask(api, method, kind, name, *more)
 
         return counted
 
 
+def _suffix(name: str | None) -> str:
+    last = (name or "").rpartition("-")[2]
+    return f" …-{last}" if last in ("claim", "end", "files") else ""
+
+
+def _whose(call: str, *, with_disk: bool) -> str:
+    if "claim" in call.partition("…")[2]:
+        return CLAIM
+    if (
+        "persistentvolume" in call
+        or "snapshot" in call
+        or "storageclass" in call
+        or (call == "LIST pods" and with_disk)
+    ):
+        return DISK
+    return SWEEP if call.startswith("LIST") else "the box"
+
+
 def measure(ground: Ground) -> None:
     """Print the figures: the control plane runs in this process, as `gpudev up` has it, without its doors."""
     install, count = prepare_on(ground.place), Count()
-    text = (install.data / "config.toml").read_text()
-    (install.data / "config.toml").write_text(text.replace("[limits]", "[limits]\nwarning_minutes = [0.1, 0.05]"))
+    file = install.data / "config.toml"
+    file.write_text(file.read_text().replace("[limits]", WARNINGS))
     original = Api._ask
     Api._ask = count.wrap(original)  # type: ignore[assignment,method-assign]
     folder = DataFolder(install.data)
@@ -65,8 +82,9 @@ def measure(ground: Ground) -> None:
     try:
         with open_back(folder, config.read(folder.config)) as back:
             time.sleep(3)
-            count.take()
-            lives = [_life(back, count, number) for number in range(3)]
+            # The first life makes policies and looks up the storage class.
+            for disk in (None, None, "home", "home"):
+                _print(_life(back, count, disk), disk)
             time.sleep(2)
             count.take()
             time.sleep(IDLE)
@@ -74,28 +92,37 @@ def measure(ground: Ground) -> None:
     finally:
         Api._ask = original  # type: ignore[method-assign]
         install.close()
-    for number, life in enumerate(lives):
-        line(f"calls in life {number + 1} of a box with a disk", f"{sum(life.values())}", "bar 15 beside watches")
-    for what, times in sorted(lives[-1].items()):
-        line(f"  {what}", f"{times}")
-    line("calls in a minute of idleness, all loops", f"{sum(idle.values()) * 60 / IDLE:.1f}", str(dict(idle)))
+    line("calls in a minute of idleness, all loops", f"{sum(idle.values()) * 60 / IDLE:.1f}", _told(idle))
 
 
-def _life(back: Back, count: Count, number: int) -> collections.Counter[str]:
-    """Reserve for so short that two warnings and the notice come soon, and let the time run out."""
-    request = Request(gpu_type="cpu", gpus=0, duration=dt.timedelta(hours=1), disk="home", name=f"life-{number}")
-    made = submit(back.api_engine, back.operator, Submission(request=request, idempotency_key=f"life-{number}"))
+def _life(back: Back, count: Count, disk: str | None) -> collections.Counter[str]:
+    """Reserve, be warned twice, cancel."""
+    name = f"life-{uuid.uuid4().hex[:6]}"
+    request = Request(gpu_type="cpu", gpus=0, duration=dt.timedelta(hours=1), disk=disk, name=name)
+    count.take()
+    made = submit(back.api_engine, back.operator, Submission(request=request, idempotency_key=name))
 
-    def state() -> str:
+    def found(statement: str) -> object:
         with back.engine.store.transaction() as conn:
-            return conn.execute("SELECT state FROM reservation WHERE id = %s", (made,)).fetchone()["state"]
+            return conn.execute(statement, (made,)).fetchone()["found"]
 
-    until(lambda: state() == State.ACTIVE, within=60)
+    warned = "SELECT count(*) = 2 AS found FROM reservation_event WHERE reservation_id = %s AND what = 'warning'"
+    until(lambda: found(warned), within=60, every=0.05)
     time.sleep(2)
-    with back.engine.store.transaction() as conn:
-        conn.execute(
-            "UPDATE reservation SET started_at = started_at - interval '3591 seconds', wake_at = gpudev_now(),"
-            " expires_at = expires_at - interval '3591 seconds' WHERE id = %s", (made,))  # fmt: skip
-    back.workers.wake()
-    until(lambda: state() == State.ENDED, within=90)
+    edits.cancel(back.api_engine, back.operator, str(made))
+    until(lambda: found("SELECT state = 'ended' AS found FROM reservation WHERE id = %s"), within=90, every=0.05)
     return count.take()
+
+
+def _print(life: collections.Counter[str], disk: str | None) -> None:
+    shares: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for call, times in life.items():
+        shares[_whose(call, with_disk=disk is not None)][call] += times
+    what = "with a disk and its snapshot" if disk else "without a disk"
+    line(f"calls in a life {what}, two warnings", f"{sum(life.values())}", "bar 15 beside watches")
+    for whose, calls in sorted(shares.items()):
+        line(f"  {whose}", f"{sum(calls.values())}", _told(calls))
+
+
+def _told(calls: collections.Counter[str]) -> str:
+    return ", ".join(f"{times} {call}" for call, times in sorted(calls.items()))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import pathlib
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from kube_ground import Ground, bare_ssh, figure, reserved, run, until
+from measure import line
 
-from gpudev_sdk.domain.server import ServerId
-from gpudev_sdk.kube.compute import PodCompute
-from gpudev_sdk.providers import Context
+from gpudev_sdk.kube import names
+from gpudev_sdk.kube.kinds import SECRET
 from gpudev_sdk.testing.files import box_files
-from tests.cluster.boxes import launched
+from tests.cluster.boxes import Box, launched
 
 #: Says in the box, within a hundredth of a second, that the file has changed.
 POLL = (
@@ -27,9 +28,9 @@ POLL = (
 class Poll:
     """A session in a box that tells of every change."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], **more) -> None:
         self.changes: list[float] = []
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **more)
         assert self._process.stdout is not None
         self._process.stdout.readline()
         threading.Thread(target=self._read, daemon=True).start()
@@ -65,7 +66,18 @@ def _by_compute(ground: Ground, rounds: int) -> None:
                 lambda key: box.compute.configure(box.spec.server_id, box_files("box", authorized=f"{own}\n{key}")),
                 lambda _: box.compute.configure(box.spec.server_id, box_files("box", authorized=own)),
             )  # fmt: skip
+            unasked = _without_annotation(ground, box, poll, own)
+    line("floor: the Secret changed and the pod not → the file has changed", f"{unasked:.0f} s", "n 1")
     _print("configure", seen)
+
+
+def _without_annotation(ground: Ground, box: Box, poll: Poll, own: str) -> float:
+    """Change the Secret as anybody would, and wait until the kubelet looks at it by itself."""
+    before, began = len(poll.changes), time.time()
+    text = base64.b64encode(f"{own}\n{own}\n".encode()).decode()
+    name = box.pod + names.FILES_SUFFIX
+    ground.api.merge(SECRET, name, {"data": {"authorized_keys": text}})
+    return poll.wait(before + 1) - began
 
 
 def _through_gpudev(ground: Ground, rounds: int) -> None:
@@ -81,15 +93,17 @@ def _through_gpudev(ground: Ground, rounds: int) -> None:
             "key", "remove", run(["ssh-keygen", "-lf", str(ground.folder / "added.pub")]).stdout.split()[1].decode()
         )
 
-    with reserved(ground, "cpu", "1h", name="files") as address:
-        with _polling(ground.ssh("files", POLL), env=install.environment) as poll:
-            seen = _by_turns(ground, rounds, poll, address, add, remove)
+    with (
+        reserved(ground, "cpu", "1h", name="files") as address,
+        _polling(ground.ssh("files", POLL), env=install.environment) as poll,
+    ):
+        seen = _by_turns(ground, rounds, poll, address, add, remove)
     _print("gpudev key add, remove", seen)
 
 
 @contextlib.contextmanager
 def _polling(command: list[str], **more) -> Iterator[Poll]:
-    poll = Poll(command)
+    poll = Poll(command, **more)
     try:
         yield poll
     finally:

@@ -164,11 +164,12 @@ def _allocate(
         return set()
     line = {row["id"]: row for row in seen.line}
     moved = fleet.allocate(conn, starting, line, limits.max_preparing)
+    nodes = {placed.reservation_id: ", ".join(map(str, placed.everywhere)) for placed in starting}
     for row in moved:
         if row["disk_id"] is not None:
             lease = {"disk_id": row["disk_id"], "reservation_id": row["id"], "attempt": row["attempt"]}
             conn.execute(disks.Q["take_disk"], lease)
-        entry = Entry(what="to-preparing", actor=actor, detail=f"{row['backend']}/{row['node']}")
+        entry = Entry(what="to-preparing", actor=actor, detail=f"{row['backend']}/{nodes[row['id']]}")
         add_event(conn, row["id"], row["generation"], ("queued", "preparing"), entry)
     bell.ring_work(conn, "reservation", *(row["id"] for row in moved))
     return {row["id"] for row in moved}

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from gpudev_sdk.domain.gpu import GpuType, Node
 from gpudev_sdk.domain.plan import Placement, Plan
-from gpudev_sdk.store.rows import Conn, Row, gpu_type_from_json, gpu_type_to_json
+from gpudev_sdk.store.rows import Conn, Row, gpu_type_from_row, gpu_type_to_json
 from gpudev_sdk.store.sql import queries
 
 Q = queries("fleet")
@@ -48,7 +48,7 @@ def read(conn: Conn) -> Fleet:
 
 def catalogue(conn: Conn) -> list[tuple[str, GpuType]]:
     """Return (backend, type) of everything there is."""
-    return [(row["backend"], gpu_type_from_json(row["spec"])) for row in conn.execute(Q["list_types"])]
+    return [(row["backend"], gpu_type_from_row(row)) for row in conn.execute(Q["list_types"])]
 
 
 def together(conn: Conn) -> dict[tuple[str, str], int]:
@@ -68,7 +68,9 @@ def note_inventory(conn: Conn, backend: str, kinds: Sequence[GpuType], nodes: Se
     changed = 0
     for kind in kinds:
         spec = Jsonb(gpu_type_to_json(kind))
-        changed += conn.execute(Q["put_type"], {"backend": backend, "name": kind.name, "spec": spec}).rowcount
+        offered = {"backend": backend, "name": kind.name, "spec": spec}
+        offered |= {"gang": kind.gang, "profiles": list(kind.profiles)}
+        changed += conn.execute(Q["put_type"], offered).rowcount
     names = {"backend": backend, "names": [kind.name for kind in kinds]}
     changed += conn.execute(Q["drop_types"], names).rowcount
     for node in nodes:

@@ -68,16 +68,18 @@ def user_from_row(row: Row) -> User:
 
 
 def gpu_type_to_json(kind: GpuType) -> Row:
-    """Write a catalogue entry as plain JSON values."""
+    """Write a catalogue entry as plain JSON values; what came later stands in columns of its own, as versions before that read
+    every field there is."""
     plain = attrs.asdict(kind)
+    del plain["gang"], plain["profiles"]
     plain["max_duration"] = None if kind.max_duration is None else kind.max_duration.total_seconds()
     return plain
 
 
-def gpu_type_from_json(plain: Row) -> GpuType:
-    """Read back what `gpu_type_to_json` wrote; fields that a later version added are left out."""
+def gpu_type_from_row(row: Row) -> GpuType:
+    """Read a row of `list_types`; fields that a later version added are left out."""
     known = {field.name for field in attrs.fields(GpuType)}
-    longest = plain.get("max_duration")
-    values = {name: value for name, value in plain.items() if name in known}
+    values = {name: value for name, value in row["spec"].items() if name in known}
+    longest = values.get("max_duration")
     values["max_duration"] = None if longest is None else dt.timedelta(seconds=longest)
-    return GpuType(**{**values, "profiles": tuple(plain.get("profiles", ()))})
+    return GpuType(**values | {"gang": row["gang"], "profiles": tuple(row["profiles"])})

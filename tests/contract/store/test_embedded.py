@@ -289,7 +289,7 @@ def test_a_database_is_dumped_before_it_is_migrated(embedded):
             "TRIGGER gpu_slot_zone ON gpu_slot", "FUNCTION reservation_zone",
         ):  # fmt: skip
             conn.execute(f"DROP {what}")
-        conn.execute("ALTER TABLE reservation DROP COLUMN nodes")
+        conn.execute("ALTER TABLE reservation DROP COLUMN nodes; ALTER TABLE gpu_type DROP COLUMN gang")
         conn.execute("DELETE FROM schema_migration WHERE number = %s", (migrate.SCHEMA,))
     assert len(embedded.migrate()) == 1
     assert len(list((embedded.folder / "dumps").iterdir())) == 1

@@ -2,6 +2,7 @@
 -- each, `node` is the first of them. What was there before has one node.
 
 ALTER TABLE reservation ADD COLUMN nodes int NOT NULL DEFAULT 1 CHECK (nodes > 0);
+ALTER TABLE gpu_type ADD COLUMN gang boolean NOT NULL DEFAULT false;
 
 CREATE FUNCTION reservation_nodes_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
