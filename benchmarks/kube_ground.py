@@ -183,7 +183,7 @@ def bare(ground: Ground, key: pathlib.Path, *, gpus: int = 0, cpus: float = 0.3)
         memory_bytes=512 * 2**20, files=box_files("bare", authorized=public),
     )  # fmt: skip
     name = names.server_name(install, spec.server_id)
-    kept = CONFIG_MAP.body({"name": name, "uid": "none"}, data=record.boot_files() | pod.ACCOUNTS)
+    kept = CONFIG_MAP.body({"name": name, "uid": "none"}, data=record.boot_files() | pod.accounts(None))
     ground_of = pod.Ground(
         install=install, settings=place.settings(), record=kept, resource="nvidia.com/gpu" if gpus else "",
         user_namespaces=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import time
 
@@ -33,9 +34,14 @@ def measure(ground: Ground, rounds: int) -> None:
     times, key = Times(), ground.new_key()
     with Follower(ground.api) as follower:
         for number in range(rounds):
-            _bare(ground, follower, times, bare(ground, key), key)
-            _kubectl(ground, follower, times, bare(ground, key), key)
-            _ours(ground, follower, times, f"start-{number}")
+            for start in (
+                lambda: _bare(ground, follower, times, bare(ground, key), key),
+                lambda: _kubectl(ground, follower, times, bare(ground, key), key),
+                lambda number=number: _ours(ground, follower, times, f"start-{number}"),
+            ):
+                # A kubelet looks at its containers once a second: nobody is to begin always at the same moment of that.
+                time.sleep(random.random())
+                start()
     _print_starts(times)
     floor = figure("a bare pod deleted → gone", times.ends["bare"])
     figure("cancel → nothing left, no disk", times.ends["ours"], "bar: 5 s beyond the pod's own grace")

@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     disk: str | None
     name: str | None
     image: str | None
+    #: `root` or `profiling`, where it is offered.
+    profile: str | None
     backend: str | None
     priority: int
     agent_forwarding: bool

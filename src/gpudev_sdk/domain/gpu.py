@@ -38,6 +38,8 @@ class GpuType:
     pretended: bool = False
     #: One reservation may have several whole nodes of it, all at once (the ability `Gang`).
     gang: bool = False
+    #: What boxes of it may be asked to be allowed, by name (`domain.profiles`).
+    profiles: tuple[str, ...] = ()
 
     @property
     def is_cpu(self) -> bool:

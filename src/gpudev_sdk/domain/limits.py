@@ -9,6 +9,7 @@ import attrs
 
 from gpudev_sdk.domain.gangs import Together, check_gang
 from gpudev_sdk.domain.gpu import GpuType
+from gpudev_sdk.domain.profiles import check_profile, check_whole
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.times import HOUR, MINUTE, format_duration
 from gpudev_sdk.errors import InvalidRequest, LimitReached
@@ -78,11 +79,13 @@ def check_against(
         raise InvalidRequest(
             f"there is no GPU type {request.gpu_type!r} here", field="gpu_type", hint=f"There are: {known}."
         )
+    check_profile(request, fitting)
     if request.nodes > 1:
         kind = check_gang(request, fitting, together or {})
     else:
         kind = max((kind for _, kind in fitting), key=lambda kind: kind.gpus_per_node)
         _check_count(request, kind)
+    check_whole(request, kind)
     if request.duration > limits.longest(kind):
         longest = format_duration(limits.longest(kind))
         raise LimitReached(f"a {kind.name} box lasts at most {longest}", hint=f"Ask for {longest} or less.")

@@ -35,6 +35,8 @@ class Request:
     #: More than 1 is a gang: so many whole nodes of one zone, all at once.
     nodes: int = 1
     image: str | None = None
+    #: What the box may do beside what every box may: `root`, or `profiling`.
+    profile: str | None = None
     backend: str | None = None
     #: Higher starts earlier; above 0 needs the right to it.
     priority: int = 0
@@ -73,6 +75,8 @@ def check_request(request: Request) -> Request:
         check_name(request.name, kind="reservation")
     if request.backend is not None:
         check_label(request.backend, kind="backend")
+    if request.profile is not None:
+        check_label(request.profile, kind="profile")
     if request.image is not None and not _IMAGE.match(request.image):
         raise InvalidRequest("that is not an image reference", field="image")
     check_env_names(request.env_names)

@@ -79,6 +79,8 @@ class ServerSpec:
     #: The disk at /home/dev (of a gang, on rank 0 alone); None is a throw-away home.
     mount: Mount | None
     image: str | None = None
+    #: What it may do beside what every box may (`domain.profiles`).
+    profile: str | None = None
     cpus: float | None = None
     memory_bytes: int | None = None
     #: First content of /run/gpudev in the box, by file name (see `configure`).

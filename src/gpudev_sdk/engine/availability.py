@@ -171,6 +171,7 @@ def gpu_types(engine: Engine) -> list[GpuTypeView]:
             pretended=kind.pretended,
             max_duration_seconds=int(engine.limits.longest(kind).total_seconds()),
             gang=kind.gang,
+            profiles=list(kind.profiles),
         )
         for backend, kind in kinds
     ]

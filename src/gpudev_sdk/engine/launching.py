@@ -25,6 +25,7 @@ def server_spec(backend: Backend, look: Look, kind: GpuType | None) -> ServerSpe
         gpus=row.request.gpus,
         mount=mount,
         image=row.request.image,
+        profile=row.request.profile,
         cpus=None if kind is None or share is None else kind.cpus * share,
         memory_bytes=None if kind is None or share is None else int(kind.memory_bytes * share),
         files=look.files,

@@ -67,11 +67,11 @@ class Api:
         except ObjectAbsent:
             return None
 
-    def list(self, kind: Kind, selector: str = "") -> Listing:
-        """Return all objects of a kind that a label selector names, at one version. Never a part of them."""
+    def list(self, kind: Kind, selector: str = "", *, fields: str = "") -> Listing:
+        """Return all objects of a kind that label and field selectors name, at one version. Never a part of them."""
         for _ in range(3):
             try:
-                return self._list(kind, selector)
+                return self._list(kind, {"labelSelector": selector} | ({"fieldSelector": fields} if fields else {}))
             except TooOld:
                 continue
         raise TryLater(f"the {kind.plural} change faster than they can be listed")
@@ -120,9 +120,9 @@ class Api:
             # Not given back to the pool: what the server still sends would be read by the next call.
             response.close()
 
-    def _list(self, kind: Kind, selector: str) -> Listing:
+    def _list(self, kind: Kind, selectors: dict[str, str]) -> Listing:
         items: list[Json] = []
-        options = {"labelSelector": selector, "limit": str(_PAGE)}
+        options = selectors | {"limit": str(_PAGE)}
         while True:
             page = self._ask("GET", kind, None, options)
             if not isinstance(page.get("items"), list):

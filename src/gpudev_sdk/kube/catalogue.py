@@ -12,6 +12,7 @@ import re
 import attrs
 
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node, Slot, type_name
+from gpudev_sdk.domain.profiles import ROOT
 from gpudev_sdk.kube import quantity
 from gpudev_sdk.kube.kinds import Json
 from gpudev_sdk.kube.names import GPU_TYPE
@@ -39,6 +40,8 @@ class Offer:
     healthy: int
     cpus: float
     memory: float
+    #: What boxes there may be asked to be allowed.
+    profiles: tuple[str, ...] = ()
 
 
 def ours(settings: KubeSettings, nodes: list[Json]) -> list[Json]:
@@ -50,7 +53,7 @@ def offers(settings: KubeSettings, nodes: list[Json]) -> list[Offer]:
     """Return what each of our nodes offers, by configured types or by what is found."""
     reported = [node for node in ours(settings, nodes) if _has_reported(node)]
     return [
-        _offer(name, kind, node, settings.share)
+        _offer(name, kind, node, settings)
         for node in sorted(reported, key=lambda node: str(node["metadata"]["name"]))
         for name, kind in _kinds(settings, node).items()
     ]
@@ -179,7 +182,7 @@ def _found(node: Json) -> dict[str, TypeSettings]:
     }
 
 
-def _offer(name: str, kind: TypeSettings, node: Json, share: float) -> Offer:
+def _offer(name: str, kind: TypeSettings, node: Json, settings: KubeSettings) -> Offer:
     status = node.get("status") or {}
     capacity, allocatable = status.get("capacity") or {}, status.get("allocatable") or {}
     return Offer(
@@ -188,9 +191,17 @@ def _offer(name: str, kind: TypeSettings, node: Json, share: float) -> Offer:
         node=node,
         gpus=int(quantity.read(capacity.get(kind.resource))) if kind.resource else 0,
         healthy=int(quantity.read(allocatable.get(kind.resource))) if kind.resource else 0,
-        cpus=quantity.read(allocatable.get("cpu")) * share,
-        memory=quantity.read(allocatable.get("memory")) * share,
+        cpus=quantity.read(allocatable.get("cpu")) * settings.share,
+        memory=quantity.read(allocatable.get("memory")) * settings.share,
+        profiles=tuple(profile for profile in settings.profiles if _allows(profile, kind, node, settings)),
     )
+
+
+def _allows(profile: str, kind: TypeSettings, node: Json, settings: KubeSettings) -> bool:
+    """Say whether a node can have boxes of a profile that its operator offers."""
+    if profile == ROOT:
+        return settings.user_namespaces and has_user_namespaces(node)
+    return bool(kind.resource)
 
 
 def _gpu_type(name: str, same: list[Offer]) -> GpuType:
@@ -206,6 +217,7 @@ def _gpu_type(name: str, same: list[Offer]) -> GpuType:
         resource=kind.resource,
         labels=dict(kind.labels),
         gang=True,
+        profiles=tuple(sorted(set.intersection(*(set(offer.profiles) for offer in same)))),
     )
 
 

@@ -7,15 +7,17 @@ import datetime as dt
 import threading
 from collections.abc import Mapping
 
+import attrs
 import structlog
 
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, digest_files
 from gpudev_sdk.errors import NoCapacity, NotFound
-from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record
+from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
+from gpudev_sdk.kube.delays import Delays
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
-from gpudev_sdk.kube.kinds import POD, SECRET, SERVICE, Json, Kind
+from gpudev_sdk.kube.kinds import CLAIM, POD, SECRET, SERVICE, VOLUME, Json, Kind
 from gpudev_sdk.kube.seeing import see
 from gpudev_sdk.kube.settings import KubeSettings
 from gpudev_sdk.kube.view import View
@@ -24,6 +26,16 @@ from gpudev_sdk.providers.compute import Compute
 from gpudev_sdk.providers.context import Context
 
 log = structlog.get_logger()
+
+
+@attrs.frozen(kw_only=True)
+class _Opened:
+    """What compute works with once it has reached its cluster."""
+
+    api: Api
+    view: View
+    records: record.Records
+    delays: Delays
 
 
 class PodCompute(Compute, Gang):
@@ -35,7 +47,7 @@ class PodCompute(Compute, Gang):
         self._settings = settings
         self._install = context.install_id
         self._opening = threading.Lock()
-        self._opened: tuple[Api, View, record.Records] | None = None
+        self._opened: _Opened | None = None
         self._policies_applied = False
 
     def connect(self) -> Api:
@@ -72,7 +84,8 @@ class PodCompute(Compute, Gang):
                 return
             raise
         self._apply_policies()
-        owner = self._records.begin(spec.server_id, self._data(spec))
+        note = static.noted(spec.mount, self._name(spec.server_id))
+        owner = self._records.begin(spec.server_id, self._data(spec), note)
         self._put_files(self._name(spec.server_id) + names.FILES_SUFFIX, spec.server_id, owner, spec.files)
         if spec.env:
             env = {name: value.encode() for name, value in spec.env.items()}
@@ -80,14 +93,16 @@ class PodCompute(Compute, Gang):
         if spec.peers:
             self._join(spec, owner)
         for rank, (member, offer) in enumerate(zip(members, offers, strict=True)):
-            made = pod.manifest(member, self._ground(owner, offer))
+            made = pod.manifest(self._with_claim(member, owner), self._ground(owner, offer))
+            made["metadata"]["annotations"] |= note
             self._create(POD, gang.member(made, spec, rank, self._settings) if spec.peers else made)
 
     def observe(self, server_id: ServerId) -> Sighting:
         pods = self._view.find_pods(server_id)
         if not pods:
             return Sighting.absent()
-        seen = [see(found, self._node_of(found), _now()) for found in pods]
+        now = _now()
+        seen = [self._delays.explain(found, see(found, self._node_of(found), now), now) for found in pods]
         return gang.together(pods, seen) if names.nodes_of(pods[0]) > 1 else seen[0]
 
     def configure(self, server_id: ServerId, files: Mapping[str, bytes]) -> None:
@@ -112,7 +127,8 @@ class PodCompute(Compute, Gang):
                 self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
         off = [found for found in pods if ending.has_let_go(found, gone_is_off=self._settings.deleted_nodes_are_off)]
         if len(off) == len(pods):
-            # The pods last: once they are gone nobody asks again, and the record would be left.
+            # The pods last: once they are gone nobody asks again, and the rest would be left.
+            self._remove_volume(server_id, pods)
             self._records.clear(server_id)
         for found in off:
             self._let_go(found)
@@ -146,22 +162,28 @@ class PodCompute(Compute, Gang):
 
     @property
     def _api(self) -> Api:
-        return self._open()[0]
+        return self._open().api
 
     @property
     def _view(self) -> View:
-        return self._open()[1]
+        return self._open().view
 
     @property
     def _records(self) -> record.Records:
-        return self._open()[2]
+        return self._open().records
 
-    def _open(self) -> tuple[Api, View, record.Records]:
+    @property
+    def _delays(self) -> Delays:
+        return self._open().delays
+
+    def _open(self) -> _Opened:
         with self._opening:
             if self._opened is None:
                 api = self.connect()
                 view = View(api, self._install, count_others=self._settings.count_others)
-                self._opened = api, view, record.Records(api, self._install)
+                self._opened = _Opened(
+                    api=api, view=view, records=record.Records(api, self._install), delays=Delays(api)
+                )
             return self._opened
 
     def _name(self, server_id: ServerId) -> str:
@@ -180,6 +202,22 @@ class PodCompute(Compute, Gang):
         where = found["spec"].get("nodeName")
         return self._view.find_node(where) if where else None
 
+    def _with_claim(self, spec: ServerSpec, owner: Json) -> ServerSpec:
+        """Give a pod a claim of its volume, where its storage gave something else; it all goes with the server."""
+        made = None if spec.mount is None else static.static(spec.mount, owner, self._settings.namespace, spec.node)
+        if made is None or spec.mount is None:
+            return spec
+        self._create(VOLUME, made.volume)
+        self._create(CLAIM, made.claim)
+        return attrs.evolve(spec, mount=static.as_claim(spec.mount, made.name))
+
+    def _remove_volume(self, server_id: ServerId, pods: list[Json]) -> None:
+        """Remove the object of a volume that was made for a server; the volume itself stays."""
+        holder = pods[0] if pods else self._records.find(server_id)
+        name = ((holder or {"metadata": {}})["metadata"].get("annotations") or {}).get(names.STATIC)
+        if name is not None:
+            self._api.delete(VOLUME, name)
+
     def _ground(self, owner: Json, offer: catalogue.Offer) -> pod.Ground:
         return pod.Ground(
             install=self._install,
@@ -192,7 +230,7 @@ class PodCompute(Compute, Gang):
     def _data(self, spec: ServerSpec) -> dict[str, str]:
         """Return what a server's record holds."""
         more = gang.files(spec, self._name(spec.server_id)) if spec.peers else {}
-        return record.boot_files() | pod.ACCOUNTS | more
+        return record.boot_files() | pod.accounts(spec.profile) | more
 
     def _join(self, spec: ServerSpec, owner: Json) -> None:
         """Make what the pods of a gang reach each other by. It all goes with the record."""

@@ -36,6 +36,7 @@ class Kind:
 POD = Kind("Pod", "v1", "pods")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
 SECRET = Kind("Secret", "v1", "secrets")
+EVENT = Kind("Event", "v1", "events")
 SERVICE = Kind("Service", "v1", "services")
 CLAIM = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
 SNAPSHOT = Kind("VolumeSnapshot", "snapshot.storage.k8s.io/v1", "volumesnapshots")

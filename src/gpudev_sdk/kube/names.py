@@ -20,6 +20,8 @@ DISK, VOLUME, SNAPSHOT = f"{PREFIX}/disk", f"{PREFIX}/volume", f"{PREFIX}/snapsh
 GPU_TYPE = f"{PREFIX}/gpu-type"
 #: The place of a pod in its gang, and how many there are.
 RANK, NODES = f"{PREFIX}/rank", f"{PREFIX}/nodes"
+#: On a server's record and pod: the volume object that was made for it.
+STATIC = f"{PREFIX}/static-volume"
 #: Annotations.
 FILES, SLOTS, NAME, OWNER = (f"{PREFIX}/{what}" for what in ("files", "slots", "name", "owner"))
 #: Keeps a pod's object until its end is recorded; keeps a claim until its disk may go.

@@ -13,12 +13,12 @@ import attrs
 from gpudev_sdk.domain.disk import MountKind
 from gpudev_sdk.domain.server import ServerSpec, digest_files
 from gpudev_sdk.errors import Unworkable
-from gpudev_sdk.kube import names, quantity
+from gpudev_sdk.kube import names, profiles, quantity
 from gpudev_sdk.kube.kinds import POD, Json
 from gpudev_sdk.kube.settings import KubeSettings
 
 #: Who a person is in a box.
-UID, USER, HOME = 1000, "dev", "/home/dev"
+USER, HOME = "dev", "/home/dev"
 PORT = 2222
 #: Where the SSH server and its scripts lie in a box, and what they keep there.
 TOOLS, BOOT, STATE, RUN = "/opt/gpudev", "/etc/gpudev", "/run/gpudev-boot", "/run/gpudev"
@@ -32,14 +32,8 @@ _THROUGH_SILENCE = [
     {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute"}
     for what in ("not-ready", "unreachable")
 ]
-#: Who is who in a box, whatever its image says: only these are ever there.
-ACCOUNTS = {
-    "passwd": (
-        f"root:x:0:0:root:/root:/bin/sh\n{USER}:x:{UID}:{UID}:{USER}:{HOME}:{SHELL}\n"
-        "sshd:x:999:999:sshd:/run:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-    ),
-    "group": f"root:x:0:\n{USER}:x:{UID}:\ntty:x:5:\nsshd:x:999:\nnogroup:x:65534:\n",
-}
+BOOT_FILES = ("start.sh", "listening.sh", "sshd_config")
+ACCOUNTS = ("passwd", "group")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,8 +52,9 @@ class Ground:
 
 def manifest(spec: ServerSpec, ground: Ground) -> Json:
     """Return the pod of a server. Raises Unworkable for a mount that no pod can have."""
-    settings = ground.settings
+    settings, profile = ground.settings, profiles.of(spec.profile)
     body: Json = {
+        **profile.host_users(ground.user_namespaces),
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": settings.grace_seconds,
         "automountServiceAccountToken": False,
@@ -67,16 +62,27 @@ def manifest(spec: ServerSpec, ground: Ground) -> Json:
         "hostname": spec.name,
         "affinity": _only_on(spec.node),
         "tolerations": [{"key": key, "operator": "Exists"} for key in settings.tolerations] + _THROUGH_SILENCE,
-        "securityContext": _security(),
+        "securityContext": profile.of_pod(),
         "initContainers": [_tools(spec, settings)],
         "containers": [_box(spec, ground)],
         "volumes": _volumes(spec, ground),
     }
-    if ground.user_namespaces:
-        body["hostUsers"] = False
     if settings.pull_secrets:
         body["imagePullSecrets"] = [{"name": name} for name in settings.pull_secrets]
     return POD.body(_metadata(spec, ground), spec=body)
+
+
+def accounts(profile: str | None) -> dict[str, str]:
+    """Return who is who in a box: whatever its image says, only these are there. Root of a box has them beside its image's."""
+    uid = profiles.of(profile).uid
+    group = "" if uid == 0 else f"{USER}:x:{uid}:\n"
+    return {
+        "passwd": (
+            f"root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{uid}:{USER}:{HOME}:{SHELL}\n"
+            "sshd:x:999:999:sshd:/run:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+        ),
+        "group": f"root:x:0:\n{group}tty:x:5:\nsshd:x:999:\nnogroup:x:65534:\n",
+    }
 
 
 def run_files_name(ground: Ground) -> str:
@@ -111,21 +117,6 @@ def _only_on(node: str) -> Json:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
-def _security() -> Json:
-    return {
-        "runAsUser": UID,
-        "runAsGroup": UID,
-        "runAsNonRoot": True,
-        "fsGroup": UID,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
-def _without_powers() -> Json:
-    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-
-
 def _tools(spec: ServerSpec, settings: KubeSettings) -> Json:
     """Bring the SSH server into the pod; with all of its share, as only then its memory is guaranteed."""
     return {
@@ -133,13 +124,14 @@ def _tools(spec: ServerSpec, settings: KubeSettings) -> Json:
         "image": settings.tools_image,
         "imagePullPolicy": "IfNotPresent",
         "command": [_BUSYBOX, "sh", "-c", _BRING],
-        "securityContext": _without_powers(),
+        "securityContext": profiles.of(None).of_container(),
         "resources": _requested(_share(spec)),
         "volumeMounts": [{"name": "tools", "mountPath": "/target"}],
     }
 
 
 def _box(spec: ServerSpec, ground: Ground) -> Json:
+    profile = profiles.of(spec.profile)
     container: Json = {
         "name": "box",
         "image": spec.image or ground.settings.image,
@@ -150,12 +142,12 @@ def _box(spec: ServerSpec, ground: Ground) -> Json:
             {"name": name, "value": value} for name, value in _environment(spec, ground.settings.grace_seconds).items()
         ],
         "ports": [{"name": "ssh", "containerPort": PORT}],
-        "securityContext": _without_powers(),
+        "securityContext": profile.of_container(),
         "resources": _resources(spec, ground),
         # A startup probe looks once a second, counted from before the box runs: half a second more in the middle.
         "lifecycle": {"postStart": {"exec": {"command": [_BUSYBOX, "sh", f"{BOOT}/listening.sh"]}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(),
+        "volumeMounts": _mounts(profile),
     }
     if spec.env:
         container["envFrom"] = [{"secretRef": {"name": env_name(ground)}}]
@@ -201,12 +193,13 @@ def _requested(amounts: dict[str, str]) -> Json:
     return {"requests": amounts, "limits": dict(amounts)}
 
 
-def _mounts() -> list[Json]:
+def _mounts(profile: profiles.Profile) -> list[Json]:
+    # Root of a box adds users of its own: it keeps the image's files, and ours are put in by the start script.
+    over = [] if profile.is_root else list(ACCOUNTS)
     return [
         {"name": "tools", "mountPath": TOOLS, "readOnly": True},
         {"name": "boot", "mountPath": BOOT, "readOnly": True},
-        {"name": "accounts", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True},
-        {"name": "accounts", "mountPath": "/etc/group", "subPath": "group", "readOnly": True},
+        *({"name": "boot", "mountPath": f"/etc/{name}", "subPath": name, "readOnly": True} for name in over),
         {"name": "run", "mountPath": RUN, "readOnly": True},
         {"name": "state", "mountPath": STATE},
         {"name": "shm", "mountPath": "/dev/shm"},
@@ -222,10 +215,8 @@ def _volumes(spec: ServerSpec, ground: Ground) -> list[Json]:
     run = {"secret": {"name": run_files_name(ground)}}
     return [
         {"name": "tools", "emptyDir": {"sizeLimit": "256Mi"}},
-        {"name": "boot", "configMap": {"name": record, "items": _items("start.sh", "listening.sh", "sshd_config")}},
-        {"name": "accounts", "configMap": {"name": record, "items": _items(*ACCOUNTS)}},
-        # Readable by the person's group alone; the SSH server refuses a key that others may read.
-        {"name": "run", "projected": {"sources": [run], "defaultMode": 0o440}},
+        {"name": "boot", "configMap": {"name": record, "items": _items(*BOOT_FILES, *ACCOUNTS)}},
+        {"name": "run", "projected": {"sources": [run], "defaultMode": profiles.of(spec.profile).key_mode}},
         {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "shm", "emptyDir": shm},
         {"name": "home", **_home(spec, ground.settings)},

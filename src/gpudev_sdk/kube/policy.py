@@ -68,7 +68,8 @@ def gang_policy(metadata: Json) -> Json:
 def roles() -> list[Json]:
     """Return the rights of the engine: in its namespace what it makes, and of the cluster the nodes to look at.
 
-    `gpudev-engine-counting` is for clusters where other people's pods shall be counted; bind it or leave it.
+    `gpudev-engine-counting` is for clusters where other people's pods shall be counted, `gpudev-engine-volumes` for storage that
+    is not the cluster's own; bind them or leave them.
     """
     everything = ["create", "get", "list", "watch", "patch", "update", "delete"]
     return [
@@ -77,6 +78,7 @@ def roles() -> list[Json]:
             rules=[
                 _rule("", ["pods", "configmaps", "secrets", "persistentvolumeclaims"], everything),
                 _rule("", ["services"], ["create"]),
+                _rule("", ["events"], ["list"]),
                 _rule("snapshot.storage.k8s.io", ["volumesnapshots"], everything),
                 _rule("networking.k8s.io", ["networkpolicies"], ["create", "get", "patch", "delete"]),
             ],
@@ -87,6 +89,9 @@ def roles() -> list[Json]:
                 _rule("", ["nodes"], ["get", "list", "watch"]),
                 _rule("storage.k8s.io", ["storageclasses"], ["get", "list"]),
             ],
+        ),
+        CLUSTER_ROLE.body(
+            {"name": "gpudev-engine-volumes"}, rules=[_rule("", ["persistentvolumes"], ["create", "delete"])]
         ),
         CLUSTER_ROLE.body({"name": "gpudev-engine-counting"}, rules=[_rule("", ["pods"], ["list", "watch"])]),
     ]

@@ -18,6 +18,7 @@ from gpudev_sdk.kube import names
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.errors import ObjectExists
 from gpudev_sdk.kube.kinds import CONFIG_MAP, Json
+from gpudev_sdk.kube.pod import BOOT_FILES
 
 #: How long a tombstone stays, and how often we look for older ones.
 STAYS, SWEEP = dt.timedelta(hours=1), 60.0
@@ -36,10 +37,11 @@ class Records:
         self._buried: dict[ServerId, None] = {}
         self._swept = clock.monotonic()
 
-    def begin(self, server_id: ServerId, data: dict[str, str]) -> Json:
+    def begin(self, server_id: ServerId, data: dict[str, str], notes: dict[str, str] | None = None) -> Json:
         """Write down that a server is launched, or find that it was; return the record."""
         name = names.server_name(self._install, server_id)
-        metadata = {"name": name, "labels": names.server_labels(self._install, server_id)}
+        labels = names.server_labels(self._install, server_id)
+        metadata = {"name": name, "labels": labels, "annotations": notes or {}}
         try:
             return self._api.create(CONFIG_MAP, CONFIG_MAP.body(metadata, data=data))
         except ObjectExists:
@@ -47,6 +49,10 @@ class Records:
         if found is None or "deletionTimestamp" in found["metadata"]:
             raise TryLater("the server's last traces are being removed", delay=1.0)
         return found
+
+    def find(self, server_id: ServerId) -> Json | None:
+        """Return a server's record."""
+        return self._api.find(CONFIG_MAP, names.server_name(self._install, server_id))
 
     def is_buried(self, server_id: ServerId) -> bool:
         """Say whether a server was ended, also when it was never launched."""
@@ -94,4 +100,4 @@ class Records:
 def boot_files() -> dict[str, str]:
     """Return the scripts with which every box begins."""
     folder = importlib.resources.files("gpudev_sdk.kube") / "boot"
-    return {name: (folder / name).read_text(encoding="utf-8") for name in ("start.sh", "listening.sh", "sshd_config")}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in BOOT_FILES}

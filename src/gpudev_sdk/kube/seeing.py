@@ -16,6 +16,8 @@ from gpudev_sdk.kube.pod import PORT
 
 #: A pod that cannot be placed, or whose image cannot be had, is given up after this long.
 PATIENCE = dt.timedelta(minutes=2)
+#: The steps of a pod that comes up as it should.
+STEPS = _PLACING, _DISK, _IMAGE = "waiting for the scheduler", "bringing disk and tools", "bringing the image"
 #: Reasons for which a container waits that do not pass by waiting.
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _BROKEN = (*_PULLING, "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
@@ -84,11 +86,11 @@ def _lasting(pod: Json, why: str, since: dt.datetime, now: dt.datetime) -> Sight
 
 def _step(pod: Json) -> str:
     if not pod["spec"].get("nodeName"):
-        return "waiting for the scheduler"
+        return _PLACING
     begun = [
         each for each in pod["status"].get("initContainerStatuses") or [] if (each.get("state") or {}).get("terminated")
     ]
-    return "bringing the image" if begun else "bringing disk and tools"
+    return _IMAGE if begun else _DISK
 
 
 def _sighting(pod: Json, phase: Phase, reason: str) -> Sighting:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from gpudev_sdk.domain.names import LABEL
+from gpudev_sdk.domain.profiles import PROFILING, ROOT
 
 #: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -48,6 +49,12 @@ def _between(low: float, high: float) -> Any:
             raise ValueError(f"{attribute.name}: {value} is not from {low} to {high}")
 
     return check
+
+
+def _profiles(instance: object, attribute: attrs.Attribute[list[str]], value: list[str]) -> None:
+    for name in value:
+        if name not in (ROOT, PROFILING):
+            raise ValueError(f"profiles: {name[:80]!r} is neither {ROOT} nor {PROFILING}")
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +105,9 @@ class KubeSettings:
     shared_memory: float = attrs.field(default=0.5, validator=_between(0.0, 1.0))
     #: Ephemeral storage of a throw-away home, in bytes.
     scratch_bytes: int = attrs.field(default=20 * 2**30, validator=_between(2**20, 2**60))
+    #: What boxes may be asked to be allowed: `root` (the namespace has to allow *baseline*, its nodes user namespaces), and
+    #: `profiling` (the namespace has to allow *privileged*).
+    profiles: list[str] = attrs.field(factory=list, validator=_profiles)
     #: Root in a box is nobody on the node, where the node's runtime can do that.
     user_namespaces: bool = True
     #: How long a box may take to end what runs in it.

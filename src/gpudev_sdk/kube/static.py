@@ -58,6 +58,16 @@ def static(mount: Mount, record: Json, namespace: str, node: str) -> Static | No
     return Static(volume=volume, claim=claim)
 
 
+def noted(mount: Mount | None, server: str) -> dict[str, str]:
+    """Return the annotation of a record and a pod by which the objects of a mount are found again; none if it needs none."""
+    return {names.STATIC: server + SUFFIX} if mount is not None and mount.kind is not MountKind.CLAIM else {}
+
+
+def as_claim(mount: Mount, claim: str) -> Mount:
+    """Return a mount as its pod has it."""
+    return attrs.evolve(mount, kind=MountKind.CLAIM, source=claim)
+
+
 def _source(mount: Mount, node: str) -> Json:
     """A CSI source is `DRIVER/HANDLE`, the driver as it is registered: `ebs.csi.aws.com/vol-0abc`."""
     if mount.kind is MountKind.CSI:

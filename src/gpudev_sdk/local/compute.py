@@ -121,6 +121,8 @@ class LocalCompute(Compute):
         """Refuse what this machine cannot run, before anything is made."""
         if spec.image is not None:
             raise Unworkable("boxes here have no images: they see this machine's programs", hint="Leave the image out.")
+        if spec.profile is not None:
+            raise Unworkable("boxes here have no profiles", hint="Leave --profile out.")
         if spec.node != catalogue.node_name():
             raise Unworkable(f"{spec.node[:80]!r} is not this machine, which is {catalogue.node_name()!r}")
         if any(not name or "=" in name or "\0" in name + value for name, value in spec.env.items()):

@@ -75,7 +75,8 @@ def note_inventory(conn: Conn, backend: str, kinds: Sequence[GpuType], nodes: Se
     changed = 0
     for kind in kinds:
         spec = Jsonb(gpu_type_to_json(kind))
-        offered = {"backend": backend, "name": kind.name, "spec": spec, "gang": kind.gang}
+        offered = {"backend": backend, "name": kind.name, "spec": spec}
+        offered |= {"gang": kind.gang, "profiles": list(kind.profiles)}
         changed += conn.execute(Q["put_type"], offered).rowcount
     names = {"backend": backend, "names": [kind.name for kind in kinds]}
     changed += conn.execute(Q["drop_types"], names).rowcount

@@ -68,10 +68,10 @@ def user_from_row(row: Row) -> User:
 
 
 def gpu_type_to_json(kind: GpuType) -> Row:
-    """Write a catalogue entry as plain JSON values; that it can be had as a gang stands in a column of its own, as versions
-    before that read every field there is."""
+    """Write a catalogue entry as plain JSON values; what came later stands in columns of its own, as versions before that read
+    every field there is."""
     plain = attrs.asdict(kind)
-    del plain["gang"]
+    del plain["gang"], plain["profiles"]
     plain["max_duration"] = None if kind.max_duration is None else kind.max_duration.total_seconds()
     return plain
 
@@ -82,4 +82,4 @@ def gpu_type_from_row(row: Row) -> GpuType:
     values = {name: value for name, value in row["spec"].items() if name in known}
     longest = values.get("max_duration")
     values["max_duration"] = None if longest is None else dt.timedelta(seconds=longest)
-    return GpuType(**values | {"gang": row["gang"]})
+    return GpuType(**values | {"gang": row["gang"], "profiles": tuple(row["profiles"])})

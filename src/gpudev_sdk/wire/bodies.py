@@ -29,6 +29,8 @@ class ReserveBody(Body, frozen=True, kw_only=True, omit_defaults=True):
     disk: Name | None = None
     name: Name | None = None
     image: Annotated[str, Meta(max_length=255)] | None = None
+    #: `root` or `profiling`, where it is offered.
+    profile: Label | None = None
     backend: Label | None = None
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
     max_wait_seconds: Seconds | None = None

@@ -160,6 +160,8 @@ class GpuTypeView(View, frozen=True, kw_only=True):
     max_duration_seconds: int
     #: One reservation may have several whole nodes of it.
     gang: bool = False
+    #: What its boxes may be asked to be allowed.
+    profiles: list[str] = []
 
 
 class GpuTypesView(View, frozen=True, kw_only=True):

@@ -284,12 +284,7 @@ def test_a_database_is_dumped_before_it_is_migrated(embedded):
     embedded.migrate()
     assert list((embedded.folder / "dumps").iterdir()) == []
     with psycopg.connect(embedded.dsn(roles.OWNER)) as conn:
-        for what in (
-            "TRIGGER reservation_nodes_stay ON reservation", "FUNCTION reservation_nodes_stay",
-            "TRIGGER gpu_slot_zone ON gpu_slot", "FUNCTION reservation_zone",
-        ):  # fmt: skip
-            conn.execute(f"DROP {what}")
-        conn.execute("ALTER TABLE reservation DROP COLUMN nodes; ALTER TABLE gpu_type DROP COLUMN gang")
+        conn.execute("ALTER TABLE gpu_type DROP COLUMN profiles")
         conn.execute("DELETE FROM schema_migration WHERE number = %s", (migrate.SCHEMA,))
     assert len(embedded.migrate()) == 1
     assert len(list((embedded.folder / "dumps").iterdir())) == 1

@@ -148,8 +148,8 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                     "volumeMounts": [
                         {"name": "tools", "mountPath": "/opt/gpudev", "readOnly": True},
                         {"name": "boot", "mountPath": "/etc/gpudev", "readOnly": True},
-                        {"name": "accounts", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True},
-                        {"name": "accounts", "mountPath": "/etc/group", "subPath": "group", "readOnly": True},
+                        {"name": "boot", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True},
+                        {"name": "boot", "mountPath": "/etc/group", "subPath": "group", "readOnly": True},
                         {"name": "run", "mountPath": "/run/gpudev", "readOnly": True},
                         {"name": "state", "mountPath": "/run/gpudev-boot"},
                         {"name": "shm", "mountPath": "/dev/shm"},
@@ -167,14 +167,9 @@ def test_a_box_with_gpus_a_disk_an_environment_and_users_of_its_own():
                             {"key": "start.sh", "path": "start.sh"},
                             {"key": "listening.sh", "path": "listening.sh"},
                             {"key": "sshd_config", "path": "sshd_config"},
+                            {"key": "passwd", "path": "passwd"},
+                            {"key": "group", "path": "group"},
                         ],
-                    },
-                },
-                {
-                    "name": "accounts",
-                    "configMap": {
-                        "name": NAME,
-                        "items": [{"key": "passwd", "path": "passwd"}, {"key": "group", "path": "group"}],
                     },
                 },
                 {

@@ -126,6 +126,7 @@ def test_the_engine_has_these_rights_and_no_others():
             "rules": [
                 rule("", ["pods", "configmaps", "secrets", "persistentvolumeclaims"], everything),
                 rule("", ["services"], ["create"]),
+                rule("", ["events"], ["list"]),
                 rule("snapshot.storage.k8s.io", ["volumesnapshots"], everything),
                 rule("networking.k8s.io", ["networkpolicies"], ["create", "get", "patch", "delete"]),
             ],
@@ -138,6 +139,12 @@ def test_the_engine_has_these_rights_and_no_others():
                 rule("", ["nodes"], ["get", "list", "watch"]),
                 rule("storage.k8s.io", ["storageclasses"], ["get", "list"]),
             ],
+        },
+        {
+            "apiVersion": rights,
+            "kind": "ClusterRole",
+            "metadata": {"name": "gpudev-engine-volumes"},
+            "rules": [rule("", ["persistentvolumes"], ["create", "delete"])],
         },
         {
             "apiVersion": rights,
@@ -162,8 +169,10 @@ def test_nobodys_secrets_are_read_but_those_of_the_namespace():
     assert not any("secrets" in rule["resources"] for rule in rules("ClusterRole"))
 
 
-def test_nothing_is_changed_outside_the_namespace():
-    assert {verb for rule in rules("ClusterRole") for verb in rule["verbs"]} <= {"get", "list", "watch"}
+def test_nothing_is_changed_outside_the_namespace_but_volumes_where_they_are_not_the_clusters_own():
+    changing = [rule for rule in rules("ClusterRole") if not set(rule["verbs"]) <= {"get", "list", "watch"}]
+
+    assert [(rule["resources"], rule["verbs"]) for rule in changing] == [(["persistentvolumes"], ["create", "delete"])]
 
 
 def test_nobody_gets_into_a_box_by_the_cluster():

@@ -68,8 +68,9 @@ def _check(context: click.Context, given: Mapping[str, Any], lasts: dt.timedelta
     for field, kind in (("disk", "disk"), ("name", "reservation")):
         if given[field] is not None:
             check_name(given[field], kind=kind)
-    if given["backend"] is not None:
-        check_label(given["backend"], kind="backend")
+    for field in ("backend", "profile"):
+        if given[field] is not None:
+            check_label(given[field], kind=field)
 
 
 def _others(context: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def _others(context: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
     others = {
         "name": given["name"],
         "image": given["image"],
+        "profile": given["profile"],
         "backend": given["backend"],
         "nodes": given["nodes"],
         "agent_forwarding": given["agent"],

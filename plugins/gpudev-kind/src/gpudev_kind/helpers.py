@@ -15,7 +15,8 @@ from gpudev_sdk.kube import names
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.errors import ObjectExists
 from gpudev_sdk.kube.kinds import NAMESPACE, NETWORK_POLICY, POD, Json
-from gpudev_sdk.kube.pod import TOOLS, UID
+from gpudev_sdk.kube.pod import TOOLS
+from gpudev_sdk.kube.profiles import UID
 
 #: Which part of an install the pods of volumes, and those of snapshots, are.
 PARTS = {names.VOLUME: "volume-pod", names.SNAPSHOT: "snapshot-pod"}

@@ -14,6 +14,7 @@ told=''
 killed=''
 certificate=''
 failures=0
+root=no
 sshd=''
 
 # Puts the content of file $1 into `text`, without starting a program.
@@ -39,11 +40,23 @@ furnish_home() {
     [ ! -d /etc/skel ] || $BUSYBOX cp -R /etc/skel/. "$HOME/" || echo "gpudev: the home cannot be furnished" >&2
 }
 
+# Root of a box may change who is who in it: the image's accounts are kept, and those of ours that lack are added.
+join_accounts() {
+    [ "$($BUSYBOX id -u)" = 0 ] || return 0
+    root=prohibit-password
+    $BUSYBOX mkdir -p /etc
+    for file in passwd group; do
+        while IFS= read -r entry; do
+            $BUSYBOX grep -q "^${entry%%:*}:" "/etc/$file" 2>/dev/null || echo "$entry" >>"/etc/$file"
+        done <"/etc/gpudev/$file"
+    done
+}
+
 serve() {
     agent=no
     read_text "$RUN/reservation.json"
     case $text in *'"agent_forwarding": true'*) agent=yes ;; esac
-    $SSHD -D -e -f /etc/gpudev/sshd_config -o "AllowAgentForwarding $agent" &
+    $SSHD -D -e -f /etc/gpudev/sshd_config -o "AllowAgentForwarding $agent" -o "PermitRootLogin $root" &
     sshd=$!
 }
 
@@ -129,6 +142,7 @@ end() {
 
 trap end TERM INT
 keep_environment
+join_accounts
 furnish_home
 serve
 read_text "$RUN/notice"

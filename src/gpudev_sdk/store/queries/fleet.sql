@@ -1,8 +1,8 @@
 -- name: put_type
 -- What a backend offers, as it says now.
-INSERT INTO gpu_type (backend, name, spec, gang) VALUES (%(backend)s, %(name)s, %(spec)s, %(gang)s)
-ON CONFLICT (backend, name) DO UPDATE SET spec = excluded.spec, gang = excluded.gang
-WHERE (gpu_type.spec, gpu_type.gang) IS DISTINCT FROM (excluded.spec, excluded.gang)
+INSERT INTO gpu_type (backend, name, spec, gang, profiles) VALUES (%(backend)s, %(name)s, %(spec)s, %(gang)s, %(profiles)s)
+ON CONFLICT (backend, name) DO UPDATE SET spec = excluded.spec, gang = excluded.gang, profiles = excluded.profiles
+WHERE (gpu_type.spec, gpu_type.gang, gpu_type.profiles) IS DISTINCT FROM (excluded.spec, excluded.gang, excluded.profiles)
 
 -- name: drop_types
 -- Forget types that a backend no longer offers.
@@ -10,7 +10,7 @@ DELETE FROM gpu_type WHERE backend = %(backend)s AND name <> ALL(%(names)s)
 
 -- name: list_types
 -- The catalogue.
-SELECT backend, name, spec, gang FROM gpu_type ORDER BY name, backend
+SELECT backend, name, spec, gang, profiles FROM gpu_type ORDER BY name, backend
 
 -- name: put_node
 -- A node as it was seen.

@@ -45,6 +45,11 @@ PLAN_LOOKS, PLAN_LOOK = 20, 0.05
 @click.option("--disk", metavar="NAME", help="The disk for /home/dev [default: home], made on first use.")
 @click.option("--no-disk", is_flag=True, help="A home that is thrown away at the end.")
 @click.option("--image", metavar="REF", help="The image of the box.")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="What the box may do beside: `root` to install packages, `profiling` for profilers.",
+)
 @click.option("--backend", metavar="NAME", help="Where, if there are several places.")
 @click.option("-n", "--name", metavar="NAME", help="What to call the box [default: as its disk].")
 @click.option("--no-wait", is_flag=True, help="Return once it is in line.")

@@ -36,6 +36,7 @@ def to_request(body: ReserveBody) -> Request:
         disk=body.disk,
         name=body.name,
         image=body.image,
+        profile=body.profile,
         backend=body.backend,
         priority=body.priority,
         max_wait=None if wait is None else dt.timedelta(seconds=wait),
