@@ -16,6 +16,7 @@ from gpudev_sdk import config
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.engine import edits
 from gpudev_sdk.engine.submit import Submission, submit
+from gpudev_sdk.kube import names
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import Kind
 from gpudev_services.up.folder import DataFolder
@@ -46,10 +47,16 @@ class Count:
 
         def counted(api: Api, method: str, kind: Kind, name: str | None, *more: object) -> object:
             listed = method == "GET" and name is None
-            self.calls[f"{'LIST' if listed else method} {kind.plural}{_suffix(name)}"] += 1
+            selector = more[0].get("labelSelector", "") if listed and more else ""
+            which = _whose_list(selector) if listed else _suffix(name)
+            self.calls[f"{'LIST' if listed else method} {kind.plural}{which}"] += 1
             return ask(api, method, kind, name, *more)
 
         return counted
+
+
+def _whose_list(selector: str) -> str:
+    return " of one" if names.RESERVATION in selector else "" if selector else " of all"
 
 
 def _suffix(name: str | None) -> str:
@@ -57,17 +64,12 @@ def _suffix(name: str | None) -> str:
     return f" …-{last}" if last in ("claim", "end", "files") else ""
 
 
-def _whose(call: str, *, with_disk: bool) -> str:
-    if "claim" in call.partition("…")[2]:
+def _whose(call: str) -> str:
+    if "…-claim" in call:
         return CLAIM
-    if (
-        "persistentvolume" in call
-        or "snapshot" in call
-        or "storageclass" in call
-        or (call == "LIST pods" and with_disk)
-    ):
+    if any(what in call for what in ("persistentvolume", "snapshot", "storageclass", "pods of all")):
         return DISK
-    return SWEEP if call.startswith("LIST") else "the box"
+    return SWEEP if call.startswith("LIST") and not call.endswith("of one") else "the box"
 
 
 def measure(ground: Ground) -> None:
@@ -117,7 +119,7 @@ def _life(back: Back, count: Count, disk: str | None) -> collections.Counter[str
 def _print(life: collections.Counter[str], disk: str | None) -> None:
     shares: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for call, times in life.items():
-        shares[_whose(call, with_disk=disk is not None)][call] += times
+        shares[_whose(call)][call] += times
     what = "with a disk and its snapshot" if disk else "without a disk"
     line(f"calls in a life {what}, two warnings", f"{sum(life.values())}", "bar 15 beside watches")
     for whose, calls in sorted(shares.items()):
