@@ -47,7 +47,7 @@ def _reserved(row: tuple[Any, ...] | None, entry: dict[str, Any]) -> list[str]:
     if row is None:
         return [f"{entry['id']} was acknowledged and is not there"]
     request, body = row[2], entry["body"]
-    wanted = {"gpu_type": body["gpu_type"], "gpus": body["gpus"], "disk": body["disk"], "name": body["name"]}
+    wanted = {"gpu_type": body["gpu_type"], "gpus": body["gpus"], "disk": body.get("disk"), "name": body.get("name")}
     wanted["duration"] = body["duration_seconds"]
     found = {name: request[name] for name in wanted}
     if row[1] != entry["key"] or found != wanted:
