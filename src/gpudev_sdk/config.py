@@ -18,7 +18,7 @@ from typed_settings.exceptions import TsError
 from gpudev_sdk import plugins
 from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.names import LABEL
-from gpudev_sdk.domain.times import HOUR, MINUTE
+from gpudev_sdk.domain.times import HOUR
 from gpudev_sdk.errors import ConfigError, GpudevError
 from gpudev_sdk.providers import Compute, Context, IdentityProvider, Storage
 
@@ -28,6 +28,11 @@ ONE_MACHINE: dict[str, Any] = {
     "backends": {"local": {"compute": "local", "storage": "local"}},
     "logins": {"ssh": {"provider": "ssh"}},
 }
+
+
+def _whole_seconds(minutes: float) -> dt.timedelta:
+    """A warning is noted by its whole seconds, so it must have no others; at 0 the ending notice stands."""
+    return dt.timedelta(seconds=max(1, round(minutes * 60)))
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +67,7 @@ class LimitSettings:
             max_reservations_per_user=self.max_reservations_per_user,
             max_disks_per_user=self.max_disks_per_user,
             max_wait=self.max_wait_hours * HOUR,
-            warnings=tuple(sorted((minutes * MINUTE for minutes in self.warning_minutes), reverse=True)),
+            warnings=tuple(sorted(map(_whole_seconds, self.warning_minutes), reverse=True)),
             grace=dt.timedelta(seconds=self.grace_seconds),
             stop_allowance=dt.timedelta(seconds=self.stop_allowance_seconds),
             keep_snapshots=self.keep_snapshots,

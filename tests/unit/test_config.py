@@ -173,3 +173,9 @@ def test_a_value_that_would_have_to_be_bent_is_refused(tmp_path, line):
     (tmp_path / "config.toml").write_text(line)
     with pytest.raises(ConfigError):
         config.read(tmp_path / "config.toml")
+
+
+def test_a_warning_is_of_whole_seconds(written):
+    limits = written("[limits]\nwarning_minutes = [0.025, 5, 0.001]\n").settings.limits.limits()
+
+    assert limits.warnings == (5 * MINUTE, MINUTE / 30, MINUTE / 60)

@@ -94,8 +94,15 @@ def _observe(engine: Engine, seen: Look) -> Look:
     if row.state is not State.STOPPING or row.gone_at is None:
         world = attrs.evolve(world, sighting=_server(backend, row))
     elif seen.volume is not None and row.disk_released_at is None:
-        world = attrs.evolve(world, volume=_volume(backend, seen.volume), snapshot=_snapshot(backend, row, world))
+        volume = _volume(backend, seen.volume) if _minds_volume(row, world) else None
+        world = attrs.evolve(world, volume=volume, snapshot=_snapshot(backend, row, world))
     return attrs.evolve(seen, world=world)
+
+
+def _minds_volume(row: Reservation, world: World) -> bool:
+    """Say whether the volume is of interest: until it is free, and when it is given back; not while its snapshot is taken."""
+    taken = world.snapshot is not None and world.snapshot.state is SnapshotState.COMPLETED
+    return row.detached_at is None or row.snapshot_skipped is not None or taken
 
 
 def _server(backend: Backend, row: Reservation) -> Sighting:
