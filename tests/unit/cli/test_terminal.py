@@ -140,6 +140,7 @@ def test_ctrl_c_while_the_request_is_on_its_way_says_what_became_of_it(terminal,
     child = terminal("reserve", "h100", "4h")
     assert arrived.wait(10)
     child.send(CTRL_C)
+    child.expect("Interrupted")
     go_on.set()
     child.expect("was in line already, as home")
     child.expect("Cancel the reservation home")
