@@ -161,7 +161,8 @@ class Machine:
             undo.callback(remains.clear, self.layout)
             starting = self._starting(binaries)
             starting.prepare()
-            starting.start_node(starting.start_api())
+            with contextlib.closing(starting.start_api()) as api:
+                starting.start_node(api)
             undo.pop_all()
         return State(programs=str(binaries), up_since=time.time())
 

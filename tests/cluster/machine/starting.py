@@ -49,7 +49,11 @@ class Starting:
         self.processes.wait("containerd", lambda: checks.listens(self.layout.containerd), PATIENCE)
         self._import_pause()
         api = Api(self.layout)
-        self.processes.wait("api", api.ready, PATIENCE)
+        try:
+            self.processes.wait("api", api.ready, PATIENCE)
+        except BaseException:
+            api.close()
+            raise
         return api
 
     def start_node(self, api: Api) -> None:
