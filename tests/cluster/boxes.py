@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -16,19 +16,13 @@ from gpudev_sdk.kube import names
 from gpudev_sdk.kube.compute import PodCompute
 from gpudev_sdk.providers import Context
 from gpudev_sdk.testing.files import box_files
+from tests import fix_install
 
 PATIENCE = 60.0
 
 
-def until(what, *, within=PATIENCE, every=0.05):
-    """Return the first true answer of `what`."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        answer = what()
-        if answer:
-            return answer
-        time.sleep(every)
-    raise AssertionError(f"did not come true in {within} s: {what}")
+#: What a cluster does takes longer than what one machine does.
+until = functools.partial(fix_install.until, within=PATIENCE, every=0.05)
 
 
 @attrs.define

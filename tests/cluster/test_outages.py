@@ -17,49 +17,41 @@ def machine(place):
     return place.machine
 
 
-@pytest.fixture(scope="module")
-def lab(new_install):
-    made = new_install()
-    made.up()
-    yield made
-    made.close()
-
-
-def test_a_box_comes_up_although_the_api_server_restarts_meanwhile(lab, machine):
-    lab.cli("reserve", "cpu", "1h", "--disk", "work", "--no-wait")
+def test_a_box_comes_up_although_the_api_server_restarts_meanwhile(install, machine):
+    install.cli("reserve", "cpu", "1h", "--disk", "work", "--no-wait")
     machine.restart_api_server()
 
-    lab.cli("wait", "work", timeout=120)
-    assert lab.ssh("work", "echo here").stdout == "here\n"
-    assert len(lab.objects(POD)) == 1
-    lab.cli("cancel", "work", "--wait")
+    install.cli("wait", "work", timeout=120)
+    assert install.ssh("work", "echo here").stdout == "here\n"
+    assert len(install.objects(POD)) == 1
+    install.cli("cancel", "work", "--wait")
 
 
-def test_a_box_goes_on_while_the_api_server_is_away(lab, machine):
-    lab.cli("reserve", "cpu", "1h", "--no-disk", "--name", "steady")
+def test_a_box_goes_on_while_the_api_server_is_away(install, machine):
+    install.cli("reserve", "cpu", "1h", "--no-disk", "--name", "steady")
     machine.kill("api")
     try:
-        assert lab.ssh("steady", "echo still here").stdout == "still here\n"
-        until(lambda: "does not answer" in lab.cli("show", "steady").stdout, within=60)
-        assert lab.state("steady") == "active"
+        assert install.ssh("steady", "echo still here").stdout == "still here\n"
+        until(lambda: "does not answer" in install.cli("show", "steady").stdout, within=60)
+        assert install.state("steady") == "active"
     finally:
         machine.start("api")
-    until(lambda: lab.cli("extend", "steady", "1h", ok=False).returncode == 0)
-    lab.cli("cancel", "steady", "--wait", timeout=120)
-    assert lab.json("show", "steady")["end_reason"] == "cancelled"
+    until(lambda: install.cli("extend", "steady", "1h", ok=False).returncode == 0)
+    install.cli("cancel", "steady", "--wait", timeout=120)
+    assert install.json("show", "steady")["end_reason"] == "cancelled"
 
 
-def test_a_box_whose_kubelet_is_away_goes_on_is_not_told_gone_and_ends_when_it_is_back(lab, machine):
-    lab.cli("reserve", "cpu", "1h", "--disk", "quiet")
-    lab.ssh("quiet", "echo precious > ~/notes; sync")
+def test_a_box_whose_kubelet_is_away_goes_on_is_not_told_gone_and_ends_when_it_is_back(install, machine):
+    install.cli("reserve", "cpu", "1h", "--disk", "quiet")
+    install.ssh("quiet", "echo precious > ~/notes; sync")
     machine.stop_kubelet()
     try:
-        until(lambda: "does not report" in lab.cli("show", "quiet").stdout, within=45)
-        assert lab.ssh("quiet", "cat ~/notes").stdout == "precious\n"
-        lab.cli("cancel", "quiet", "--yes")
-        until(lambda: lab.state("quiet") == "stopping")
-        assert len(lab.objects(POD)) == 1
+        until(lambda: "does not report" in install.cli("show", "quiet").stdout, within=45)
+        assert install.ssh("quiet", "cat ~/notes").stdout == "precious\n"
+        install.cli("cancel", "quiet", "--yes")
+        until(lambda: install.state("quiet") == "stopping")
+        assert len(install.objects(POD)) == 1
     finally:
         machine.start_kubelet()
-    until(lambda: lab.state("quiet") == "ended", within=120)
-    assert [row["state"] for row in lab.json("disk", "snapshots", "quiet")["items"]] == ["completed"]
+    until(lambda: install.state("quiet") == "ended", within=120)
+    assert [row["state"] for row in install.json("disk", "snapshots", "quiet")["items"]] == ["completed"]

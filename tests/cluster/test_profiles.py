@@ -22,6 +22,10 @@ def baseline(place):
         yield attrs.evolve(place, namespace=name)
 
 
+#: A whole node of GPUs, which alone can be profiled.
+WHOLE = {"gpu_type": "h100", "gpus": 8, "slots": tuple(range(8))}
+
+
 def settings(place) -> KubeSettings:
     return place.settings(profiles=[ROOT, PROFILING])
 
@@ -63,9 +67,9 @@ def test_users_can_be_added_where_the_image_can(baseline, tmp_path):
         box.ssh("nohup sleep 600 >/dev/null 2>&1 &")
 
 
-def refused(place, folder, profile):
+def refused(place, folder, profile, **wishes):
     """Return why a namespace does not let a box of a profile in."""
-    with pytest.raises(Unworkable) as caught, launched(place, folder, settings(place), profile=profile):
+    with pytest.raises(Unworkable) as caught, launched(place, folder, settings(place), profile=profile, **wishes):
         pytest.fail("it started")
     return caught.value.message
 
@@ -75,4 +79,4 @@ def test_a_namespace_that_allows_less_refuses_it_in_words(place, tmp_path):
 
 
 def test_profiling_needs_a_namespace_that_allows_everything(baseline, tmp_path):
-    assert "SYS_ADMIN" in refused(baseline, tmp_path, PROFILING)
+    assert "SYS_ADMIN" in refused(baseline, tmp_path, PROFILING, **WHOLE)

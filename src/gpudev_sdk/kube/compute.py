@@ -12,11 +12,12 @@ import structlog
 
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, digest_files
-from gpudev_sdk.errors import NoCapacity, NotFound
+from gpudev_sdk.errors import NoCapacity, NotFound, Unworkable
 from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.delays import Delays
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
+from gpudev_sdk.kube.keeping import let_go
 from gpudev_sdk.kube.kinds import CLAIM, POD, SECRET, SERVICE, VOLUME, Json, Kind
 from gpudev_sdk.kube.seeing import see
 from gpudev_sdk.kube.settings import KubeSettings
@@ -131,7 +132,7 @@ class PodCompute(Compute, Gang):
             self._remove_volume(server_id, pods)
             self._records.clear(server_id)
         for found in off:
-            self._let_go(found)
+            let_go(self._api, POD, found)
 
     def list_servers(self) -> tuple[ServerId, ...]:
         pods = {server for item in self._view.list_pods() if (server := names.server_of(item)) is not None}
@@ -195,6 +196,8 @@ class PodCompute(Compute, Gang):
             if (offer.node["metadata"]["name"], offer.name) == (spec.node, spec.gpu_type):
                 if spec.gpus > offer.gpus:
                     raise NoCapacity(f"{spec.node} has {offer.gpus} of {spec.gpu_type}, and the box asks for more")
+                if spec.profile is not None and spec.profile not in offer.profiles:
+                    raise Unworkable(f"boxes of {spec.gpu_type} have no profile {spec.profile[:40]!r} here any more")
                 return offer
         raise NoCapacity(f"there is no node {spec.node[:80]!r} with {spec.gpu_type[:80]!r} in this cluster now")
 
@@ -263,13 +266,6 @@ class PodCompute(Compute, Gang):
         }
         data = {key: base64.b64encode(content).decode() for key, content in files.items()}
         self._api.apply(SECRET, SECRET.body(metadata, type="Opaque", data=data))
-
-    def _let_go(self, found: Json) -> None:
-        if ending.is_held(found):
-            try:
-                ending.let_go(self._api, found)
-            except ObjectAbsent:
-                return
 
     def _apply_policies(self) -> None:
         """Fence the boxes in before the first of them starts."""

@@ -1,4 +1,4 @@
-"""When a pod may go: its finalizer is ours, and is taken off when its node has let go of the box. Pure but for the call.
+"""When a pod may go: its finalizer is ours, and is taken off when its node has let go of the box. Pure.
 
 Tried on 1.36: a pod that is deleted, evicted or deleted by force stops, its volumes are unmounted, its phase becomes
 terminal, and its object stays with a deletion grace of 0 until the finalizer is gone.
@@ -6,9 +6,7 @@ terminal, and its object stays with a deletion grace of 0 until the finalizer is
 
 from __future__ import annotations
 
-from gpudev_sdk.kube.api import Api
-from gpudev_sdk.kube.kinds import POD, Json
-from gpudev_sdk.kube.names import FINALIZER
+from gpudev_sdk.kube.kinds import Json
 
 _TERMINAL = ("Succeeded", "Failed")
 
@@ -32,20 +30,6 @@ def has_let_go(pod: Json, *, gone_is_off: bool) -> bool:
 def may_run_unseen(status: Json) -> bool:
     """Say whether a pod was marked as ended with its node, while what ran in it was not seen to end."""
     return _node_was_deleted(status) and _any_running(status)
-
-
-def is_held(pod: Json) -> bool:
-    """Say whether our finalizer keeps the object."""
-    return FINALIZER in (pod["metadata"].get("finalizers") or [])
-
-
-def let_go(api: Api, pod: Json) -> None:
-    """Take our finalizer off, of this pod only."""
-    metadata = pod["metadata"]
-    others = [name for name in metadata.get("finalizers") or [] if name != FINALIZER]
-    version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-    patch = {"metadata": {**version, "finalizers": others or None}}
-    api.merge(POD, metadata["name"], patch)
 
 
 def _any_running(status: Json) -> bool:

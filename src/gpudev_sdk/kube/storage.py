@@ -23,7 +23,8 @@ from gpudev_sdk.domain.disk import (
 from gpudev_sdk.errors import Conflict, ProviderError, TryLater, Unworkable
 from gpudev_sdk.kube import cluster, disks, names
 from gpudev_sdk.kube.api import Api
-from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
+from gpudev_sdk.kube.errors import ObjectExists
+from gpudev_sdk.kube.keeping import let_go
 from gpudev_sdk.kube.kinds import CLAIM, POD, SNAPSHOT, STORAGE_CLASS, Json, Kind
 from gpudev_sdk.kube.settings import KubeSettings
 from gpudev_sdk.providers import Context, Storage
@@ -89,7 +90,7 @@ class ClaimStorage(Storage):
         users = disks.users_of(name, self._pods())
         if users:
             raise Conflict(f"the volume is in use by {', '.join(users)}")
-        self._give_up(found)
+        let_go(self._api, CLAIM, found)
         self._api.delete(CLAIM, name, uid=found["metadata"]["uid"])
 
     def mount(self, volume: VolumeRef) -> Mount:
@@ -164,16 +165,6 @@ class ClaimStorage(Storage):
             raise Unworkable(f"{name} is of another disk")
         if handle is not None and handle != disks.handle_of(found):
             raise Unworkable(f"{name} is not the one that was made: it was deleted and made again by somebody else")
-
-    def _give_up(self, found: Json) -> None:
-        """Take our finalizer off. Before the deletion, as finalizers of others come off after it and none may be put back."""
-        metadata = found["metadata"]
-        others = [each for each in metadata.get("finalizers") or [] if each != names.FINALIZER]
-        version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        try:
-            self._api.merge(CLAIM, metadata["name"], {"metadata": {**version, "finalizers": others or None}})
-        except ObjectAbsent:
-            return
 
     def _pods(self) -> list[Json]:
         """Return all pods of the namespace, whoever's they are: any of them may use a claim."""

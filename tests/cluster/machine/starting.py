@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import subprocess
 
@@ -48,13 +49,11 @@ class Starting:
         self.start("etcd", "api", "containerd", "registry")
         self.processes.wait("containerd", lambda: checks.listens(self.layout.containerd), PATIENCE)
         self._import_pause()
-        api = Api(self.layout)
-        try:
+        with contextlib.ExitStack() as undo:
+            api = undo.enter_context(contextlib.closing(Api(self.layout)))
             self.processes.wait("api", api.ready, PATIENCE)
-        except BaseException:
-            api.close()
-            raise
-        return api
+            undo.pop_all()
+            return api
 
     def start_node(self, api: Api) -> None:
         """Start the rest, and return when a pod with a disk could run."""

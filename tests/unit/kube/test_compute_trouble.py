@@ -231,3 +231,11 @@ def test_every_call_of_a_life_is_within_the_engines_rights(bench, eventually):
     bench.compute.read_claim()
 
     assert bench.asked() - rights() == set()
+
+
+def test_a_profile_that_is_offered_no_more_is_not_given_to_who_waited_for_it(bench):
+    """It was asked for while the operator offered it."""
+    with pytest.raises(Unworkable, match="no profile 'root' here any more"):
+        bench.launch(profile="root")
+
+    assert bench.left() == []

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpudev_sdk.kube.ending import has_let_go, is_held, may_run_unseen
-from gpudev_sdk.kube.names import FINALIZER
+from gpudev_sdk.kube.ending import has_let_go, may_run_unseen
 from tests.unit.kube.objects import before, container, placed, pod
 
 ASKED = {"deletionTimestamp": before(5), "deletionGracePeriodSeconds": 30}
@@ -78,10 +77,3 @@ def test_a_pod_that_was_collected_with_its_node_may_run_unseen_until_its_contain
     assert may_run_unseen(placed("Failed", BOX_RUNS, status=COLLECTED)["status"])
     assert not may_run_unseen(placed("Failed", BOX_ENDED, status=COLLECTED)["status"])
     assert not may_run_unseen(placed("Failed", BOX_RUNS)["status"])
-
-
-@pytest.mark.parametrize(
-    ("finalizers", "held"), [([FINALIZER], True), (["other", FINALIZER], True), (["other"], False), (None, False)]
-)
-def test_a_pod_is_held_by_our_finalizer_alone(finalizers, held):
-    assert is_held(pod(metadata={"finalizers": finalizers})) is held

@@ -15,7 +15,8 @@ from gpudev_sdk.errors import TryLater
 from gpudev_sdk.kube import disks, names
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.catalogue import labels_of
-from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
+from gpudev_sdk.kube.errors import ObjectExists
+from gpudev_sdk.kube.keeping import let_go
 from gpudev_sdk.kube.kinds import CLAIM, VOLUME, Json, Kind
 
 #: What a node calls itself to volumes, whose affinity knows labels alone.
@@ -69,7 +70,7 @@ class Claims:
         """Remove both; the folder is not touched by it."""
         found = self._find(CLAIM, name)
         if found is not None:
-            self._let_go(found)
+            let_go(self._api, CLAIM, found)
             self._api.delete(CLAIM, name, uid=found["metadata"]["uid"])
         held = self._find(VOLUME, name)
         if held is not None:
@@ -87,13 +88,3 @@ class Claims:
             found = self._find(kind, name)
             if found is None or "deletionTimestamp" in found["metadata"]:
                 raise TryLater(f"{name} is being removed, or is not ours", delay=1.0) from None
-
-    def _let_go(self, found: Json) -> None:
-        """Take our finalizer off; before the deletion, after which none may be put back."""
-        metadata = found["metadata"]
-        others = [each for each in metadata.get("finalizers") or [] if each != names.FINALIZER]
-        version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        try:
-            self._api.merge(CLAIM, metadata["name"], {"metadata": {**version, "finalizers": others or None}})
-        except ObjectAbsent:
-            return
