@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-MEMBERS := . apps/cli apps/services examples/gpudev-example plugins/gpudev-kind
+MEMBERS := . apps/cli apps/services examples/gpudev-example plugins/gpudev-aws plugins/gpudev-gcp plugins/gpudev-kind
 UV_VERSION := 0.13.9
 export UV_LINK_MODE ?= copy
 # Nothing is written into anybody's home.
