@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gpudev_sdk.errors import TryLater
+import attrs
+
+from gpudev_sdk.errors import TryLater, Unworkable
 from gpudev_sdk.kube.api import Api
 
 if TYPE_CHECKING:
@@ -14,6 +17,41 @@ if TYPE_CHECKING:
 #: Connections kept open: watches take one each, processors share the others.
 _CONNECTIONS = 32
 _ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@attrs.frozen(kw_only=True)
+class Access:
+    """A cluster as the cloud that runs it describes it: where it is, what its certificate is signed by, and who we are there."""
+
+    #: `https://HOST[:PORT]`.
+    server: str
+    ca_pem: str
+    #: Asked before every call, so it keeps a token until that is old. What it raises reaches whoever made the call.
+    token: Callable[[], str] = attrs.field(repr=False)
+
+
+def reach(access: Access, namespace: str) -> Api:
+    """Return the API of a cluster that is reached by a token that does not last; nothing is dialled yet.
+
+    Raises Unworkable for a server that is not https: the token would be read on the way.
+    """
+    from kubernetes.client.api_client import ApiClient
+    from kubernetes.client.configuration import Configuration
+
+    if not access.server.startswith("https://"):
+        raise Unworkable(f"the cluster's address {access.server[:80]!r} is not https://")
+
+    def renew(configuration: Configuration) -> None:
+        configuration.api_key["authorization"] = f"Bearer {access.token()}"
+
+    configuration = Configuration()
+    configuration.host = access.server
+    configuration.ca_cert_data = access.ca_pem
+    configuration.refresh_api_key_hook = renew
+    # Without one of its own the client leaves the hook unasked.
+    configuration.api_key["authorization"] = ""
+    configuration.connection_pool_maxsize = _CONNECTIONS
+    return Api(ApiClient(configuration), namespace)
 
 
 def connect(kubeconfig: str, context: str, namespace: str) -> Api:

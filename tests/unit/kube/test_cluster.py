@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gpudev_sdk.errors import MissingAbility, TryLater
+from gpudev_sdk.errors import MissingAbility, TryLater, Unworkable
 from gpudev_sdk.kube import cluster, plugin
 
 
@@ -75,3 +75,38 @@ def test_a_client_that_is_not_installed_is_said_with_the_line_that_installs_it(m
         plugin.gpudev_register_compute()
 
     assert "pip install 'gpudev-sdk[kube]'" in caught.value.hint
+
+
+def signed(api):
+    """Return the header with which a call would go out."""
+    headers = {}
+    api._sign(headers, "/api/v1/pods", "GET")
+    return headers.get("authorization")
+
+
+def test_a_token_that_does_not_last_is_asked_for_before_every_call():
+    tokens = iter(["first", "second"])
+    access = cluster.Access(server="https://eks.example", ca_pem="PEM", token=lambda: next(tokens))
+
+    api = cluster.reach(access, "gpu-dev")
+
+    assert (host(api), api.namespace) == ("https://eks.example", "gpu-dev")
+    assert [signed(api), signed(api)] == ["Bearer first", "Bearer second"]
+
+
+def test_a_token_is_never_sent_in_the_clear():
+    access = cluster.Access(server="http://eks.example", ca_pem="PEM", token=lambda: "hush")
+
+    with pytest.raises(Unworkable, match="not https"):
+        cluster.reach(access, "gpu-dev")
+
+
+def test_a_token_does_not_show_and_what_keeps_it_from_us_is_told_as_it_is():
+    def refuse():
+        raise TryLater("the cloud makes no token")
+
+    access = cluster.Access(server="https://eks.example", ca_pem="PEM", token=refuse)
+
+    assert "refuse" not in repr(access)
+    with pytest.raises(TryLater, match="makes no token"):
+        signed(cluster.reach(access, "gpu-dev"))
