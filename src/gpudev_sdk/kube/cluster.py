@@ -47,7 +47,7 @@ def reach(access: Access, namespace: str) -> Api:
     configuration = Configuration()
     configuration.host = access.server
     configuration.ca_cert_data = access.ca_pem
-    configuration.refresh_api_key_hook = renew
+    configuration.refresh_api_key_hook = renew  # type: ignore[assignment]
     # Without one of its own the client leaves the hook unasked.
     configuration.api_key["authorization"] = ""
     configuration.connection_pool_maxsize = _CONNECTIONS
