@@ -34,12 +34,18 @@ if TYPE_CHECKING:
     from gpudev_sdk.testing.cloud import Weather as Weather
 
 pytest.register_assert_rewrite(
-    *(f"gpudev_sdk.testing.{name}" for name in ("compute", "gangs", "storage", "snapshots", "identity", "plugin"))
+    *(
+        f"gpudev_sdk.testing.{name}"
+        for name in ("compute", "gangs", "storage", "snapshots", "objects", "shares", "scaling", "identity", "plugin")
+    )
 )
 
 from gpudev_sdk.testing.compute import ComputeContract  # noqa: E402
 from gpudev_sdk.testing.identity import IdentityContract  # noqa: E402
+from gpudev_sdk.testing.objects import ObjectStorageContract  # noqa: E402
 from gpudev_sdk.testing.plugin import PluginContract  # noqa: E402
+from gpudev_sdk.testing.scaling import ScalingContract, SpotContract  # noqa: E402
+from gpudev_sdk.testing.shares import SharedStorageContract  # noqa: E402
 from gpudev_sdk.testing.snapshots import SnapshotContract  # noqa: E402
 from gpudev_sdk.testing.storage import StorageContract  # noqa: E402
 
@@ -60,7 +66,10 @@ __all__ = [
     "CloudNode",
     "ComputeContract",
     "IdentityContract",
+    "ObjectStorageContract",
     "PluginContract",
+    "ScalingContract",
+    "SharedStorageContract",
     "SimulatedCloud",
     "SimulatedCompute",
     "SimulatedIdentity",
@@ -68,6 +77,7 @@ __all__ = [
     "SimulatedStorage",
     "SnapshotContract",
     "Span",
+    "SpotContract",
     "StorageContract",
     "VirtualClock",
     "Weather",
