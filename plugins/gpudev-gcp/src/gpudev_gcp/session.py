@@ -7,6 +7,7 @@ long for that raises TryLater. Credentials are those of https://cloud.google.com
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -132,7 +133,7 @@ class Session:
             from google.auth.transport.requests import AuthorizedSession
 
             with AuthorizedSession(opened.credentials) as http:  # type: ignore[no-untyped-call]
-                answer = http.request(verb, url, json=body, timeout=_CALL)
+                answer = http.request(verb, url, json=body, timeout=_CALL)  # type: ignore[no-untyped-call]
                 if answer.status_code >= 400:
                     raise from_http_response(answer)  # type: ignore[no-untyped-call]
                 return answer.json()
@@ -147,7 +148,7 @@ class Session:
                 if not opened.credentials.valid:
                     request = Request()
                     try:
-                        opened.credentials.refresh(request)
+                        opened.credentials.refresh(functools.partial(request, timeout=_CALL))
                     finally:
                         request.session.close()
                 return str(opened.credentials.token)

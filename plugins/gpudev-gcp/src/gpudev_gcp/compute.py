@@ -1,0 +1,39 @@
+"""Boxes as pods of a GKE cluster: what any cluster does, reached by Google's credentials."""
+
+from __future__ import annotations
+
+from gpudev_gcp import cluster, instances
+from gpudev_gcp.session import Session
+from gpudev_gcp.settings import GcpSettings
+from gpudev_sdk.domain.gpu import Instance
+from gpudev_sdk.kube.api import Api
+from gpudev_sdk.kube.cluster import reach
+from gpudev_sdk.kube.compute import PodCompute
+from gpudev_sdk.providers import Context
+
+
+class GcpCompute(PodCompute):
+    """Pods of one cluster: the one of GKE that settings name, or the one that a kubeconfig leads to."""
+
+    Settings = GcpSettings
+
+    def __init__(self, settings: GcpSettings, context: Context, session: Session | None = None) -> None:
+        super().__init__(settings, context)
+        self._gcp = settings
+        self._session = session or Session(settings)
+
+    def connect(self) -> Api:
+        """Reach the cluster; of GKE, its address is asked for first."""
+        if not self._gcp.cluster:
+            return super().connect()
+        return reach(cluster.find_access(self._session), self._gcp.namespace)
+
+    def list_instances(self) -> tuple[Instance, ...]:
+        """List the machines behind nodes, also those that never became a node."""
+        if not self._gcp.cluster:
+            return super().list_instances()
+        return instances.of_cluster(self._session, self._gcp.cluster)
+
+    def describe(self) -> dict[str, str]:
+        named = {"cluster": f"{self._gcp.cluster} in {self._gcp.cluster_location}"} if self._gcp.cluster else {}
+        return {"project": self._gcp.project, **named, **super().describe()}
