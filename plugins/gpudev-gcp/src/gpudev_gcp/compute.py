@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from gpudev_gcp import cluster, instances
 from gpudev_gcp.session import Session
 from gpudev_gcp.settings import GcpSettings
@@ -15,7 +17,7 @@ from gpudev_sdk.providers import Context
 class GcpCompute(PodCompute):
     """Pods of one cluster: the one of GKE that settings name, or the one that a kubeconfig leads to."""
 
-    Settings = GcpSettings
+    Settings: ClassVar[type[Any]] = GcpSettings
 
     def __init__(self, settings: GcpSettings, context: Context, session: Session | None = None) -> None:
         super().__init__(settings, context)

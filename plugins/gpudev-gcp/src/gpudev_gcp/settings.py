@@ -111,7 +111,7 @@ class GcpSettings(KubeSettings):
     cluster: str = attrs.field(default="", validator=_like(_CLUSTER, "a cluster's name: a-z, 0-9 and -, at most 40"))
     #: Its region, or its zone.
     cluster_location: str = attrs.field(default="", validator=_location)
-    #: The machine behind a node that is gone is off for certain: the cloud controller of GKE takes a node away when its machine is.
+    #: The machine behind a node that is gone is off for certain: GKE's cloud controller takes a node away when its machine is.
     deleted_nodes_are_off: bool = attrs.field(default=attrs.Factory(lambda self: bool(self.cluster), takes_self=True))
     #: A private endpoint of the Compute API; empty is Google's.
     endpoint: str = attrs.field(default="", validator=_endpoint)
