@@ -1,0 +1,264 @@
+"""How a person's machine gets its token: whose credentials, what is asked of Google, and what is never sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+
+import attrs
+import google.auth
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google.auth import compute_engine, exceptions, impersonated_credentials
+from google.auth.credentials import AnonymousCredentials
+from google.oauth2 import credentials as oauth2_credentials
+from google.oauth2 import service_account
+
+from gpudev_gcp.identity import GcpIdentity, audience
+from gpudev_gcp.login_settings import GcpLoginSettings
+from gpudev_sdk.errors import InvalidRequest, NotSignedIn
+from gpudev_sdk.providers import Context
+from tests.unit.gcp_more.google import ACCOUNT, rsa_key
+from tests.unit.gcp_more.web import Reply, Web
+
+METADATA = {"Metadata-Flavor": "Google", "Content-Type": "text/html"}
+GENERATE = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateIdToken"
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Return what gives this machine credentials of Google, or none."""
+
+    def have(credentials) -> None:
+        def default(scopes=None):
+            if credentials is None:
+                raise exceptions.DefaultCredentialsError("none here")
+            return credentials, "project"
+
+        monkeypatch.setattr(google.auth, "default", default)
+
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    return have
+
+
+@pytest.fixture
+def iam():
+    """Return another address of Google, which makes tokens."""
+    made = Web()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(iam, install, tmp_path):
+    def make(**settings) -> GcpIdentity:
+        kind = type("Here", (GcpIdentity,), {"iam": iam.address})
+        return kind(GcpLoginSettings(**settings), Context(install_id=install, name="corp", data_folder=tmp_path))
+
+    return make
+
+
+def test_who_may_impersonate_has_a_token_made_with_its_mail(machine, client, iam, google, challenge, server):
+    machine(AnonymousCredentials())
+    iam.answer = lambda asked: Reply.of({"token": google.token(challenge, aud=asked.json()["audience"])})
+
+    made = client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+    assert [(asked.verb, asked.target, asked.json()) for asked in iam.asked] == [
+        ("POST", GENERATE, {"audience": audience(challenge), "includeEmail": True})
+    ]
+    assert server.verify_credentials(made, challenge).display == ACCOUNT
+
+
+def test_who_may_not_is_told_the_role(machine, client, iam, challenge):
+    machine(AnonymousCredentials())
+    iam.answer = lambda asked: Reply.of({"error": {"code": 403, "message": "Permission denied"}}, 403)
+
+    with pytest.raises(NotSignedIn, match="for you: Permission denied") as raised:
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+    assert "roles/iam.serviceAccountOpenIdTokenCreator" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b"<html>"),
+        Reply.of([]),
+        Reply.of({}),
+        Reply.of({"token": "a.b"}),
+        Reply.of({}, 500),
+        Reply(status=302),
+    ],
+)
+def test_an_answer_without_a_token_is_no_sign_in(machine, client, iam, challenge, reply):
+    machine(AnonymousCredentials())
+    iam.answer = lambda asked: reply
+
+    with pytest.raises(NotSignedIn):
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+
+def test_a_person_s_token_goes_to_no_other_address(machine, client, iam, web, challenge):
+    """The access token of who asks would go along with a redirect."""
+    machine(AnonymousCredentials())
+    iam.answer = lambda asked: Reply(status=307, headers={"Location": web.address + "/"})
+
+    with pytest.raises(NotSignedIn):
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+    assert web.asked == []
+
+
+@pytest.mark.parametrize("aud", ["32555940559.apps.googleusercontent.com", "", None])
+def test_a_token_for_anything_else_is_never_sent(machine, client, iam, google, challenge, aud):
+    machine(AnonymousCredentials())
+    iam.answer = lambda asked: Reply.of({"token": google.token(challenge, aud=aud)})
+
+    with pytest.raises(NotSignedIn, match="not for this sign-in alone"):
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+
+def test_a_person_s_own_credentials_are_told_what_they_need(machine, client, challenge):
+    machine(oauth2_credentials.Credentials(token="access"))
+
+    with pytest.raises(NotSignedIn, match="not a service account's") as raised:
+        client().get_caller_identity(challenge)
+
+    assert "--impersonate-service-account" in raised.value.hint
+
+
+def test_credentials_that_impersonate_already_need_no_setting(machine, client, iam, google, challenge, monkeypatch):
+    """As `gcloud auth application-default login --impersonate-service-account=…` leaves them."""
+    source = AnonymousCredentials()
+    machine(impersonated_credentials.Credentials(source, ACCOUNT, ["https://www.googleapis.com/auth/cloud-platform"]))
+    address = iam.address + "/v1/projects/-/serviceAccounts/{}:generateIdToken"
+    monkeypatch.setattr("google.auth.iam._IAM_IDTOKEN_ENDPOINT", address)
+    iam.answer = lambda asked: Reply.of({"token": google.token(challenge, aud=asked.json()["audience"])})
+
+    made = client().get_caller_identity(challenge)
+
+    assert set(made.fields) == {"token"}
+    assert [(asked.target, asked.json()["includeEmail"]) for asked in iam.asked] == [(GENERATE, True)]
+
+
+def test_a_service_account_s_key_signs_a_request_and_stays(
+    machine, client, iam, google, challenge, monkeypatch, tmp_path
+):
+    pem = rsa_key(4).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    info = {"type": "service_account", "client_email": ACCOUNT, "private_key": pem, "private_key_id": "k"}
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(info | {"token_uri": iam.address + "/token"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    machine(service_account.Credentials.from_service_account_file(key))
+    iam.answer = lambda asked: Reply.of({"id_token": google.token(challenge)})
+
+    made = client().get_caller_identity(challenge)
+
+    assert [asked.target for asked in iam.asked] == ["/token"]
+    secret = f"{pem}".splitlines()[1].encode()
+    assert secret not in iam.asked[0].body
+    assert secret.decode() not in made.fields["token"]
+
+
+def test_a_pod_asks_the_metadata_server_with_its_mail(machine, client, iam, google, challenge, monkeypatch):
+    machine(compute_engine.Credentials())
+    monkeypatch.setattr("google.auth.compute_engine._metadata.ping", lambda request: True)
+    monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", iam.address.removeprefix("http://"))
+
+    def answer(asked):
+        if "/identity?" in asked.target:
+            return Reply(body=google.token(challenge).encode(), headers=METADATA)
+        return Reply.of({"email": ACCOUNT}, **METADATA)
+
+    iam.answer = answer
+
+    assert client().get_caller_identity(challenge).fields["token"]
+    asked = [each.target for each in iam.asked if "/identity?" in each.target]
+    assert len(asked) == 1
+    assert "format=full" in asked[0]
+
+
+def test_google_away_is_said_with_a_next_step(machine, client, challenge):
+    class Broken(AnonymousCredentials):
+        def before_request(self, *_):
+            raise exceptions.RefreshError("Reauthentication is needed")
+
+    machine(Broken())
+
+    with pytest.raises(NotSignedIn, match="Reauthentication is needed") as raised:
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+    assert raised.value.hint
+
+
+def test_without_an_audience_nothing_is_asked(machine, client, iam, challenge):
+    machine(AnonymousCredentials())
+
+    with pytest.raises(InvalidRequest):
+        client(impersonate=ACCOUNT).get_caller_identity(attrs.evolve(challenge, audience=""))
+
+    assert iam.asked == []
+
+
+@pytest.fixture
+def gcloud(machine, monkeypatch, tmp_path):
+    """Return what puts a gcloud on the PATH that prints something, and where it writes what it was asked."""
+    machine(None)
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    def put(printed: str = "", error: str = "", status: int = 0) -> pathlib.Path:
+        (folder / "printed").write_text(printed)
+        (folder / "error").write_text(error)
+        script = folder / "gcloud"
+        lines = ["#!/bin/sh", 'here="$(dirname "$0")"', 'printf "%s\\n" "$@" > "$here/asked"', 'cat "$here/printed"']
+        script.write_text("\n".join([*lines, 'cat "$here/error" >&2', f"exit {status}", ""]))
+        script.chmod(0o755)
+        return folder / "asked"
+
+    return put
+
+
+def test_without_credentials_gcloud_is_asked(gcloud, client, google, challenge):
+    asked = gcloud(printed=google.token(challenge) + "\n")
+
+    made = client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+    assert made.fields == {"token": (asked.parent / "printed").read_text().strip()}
+    assert asked.read_text().splitlines() == [
+        "auth",
+        "print-identity-token",
+        f"--audiences={audience(challenge)}",
+        "--include-email",
+        "--quiet",
+        f"--impersonate-service-account={ACCOUNT}",
+    ]
+
+
+def test_gcloud_says_itself_whom_it_impersonates(gcloud, client, google, challenge):
+    asked = gcloud(printed=google.token(challenge))
+
+    client().get_caller_identity(challenge)
+
+    assert "impersonate" not in asked.read_text()
+
+
+def test_what_gcloud_complains_of_is_said(gcloud, client, challenge):
+    gcloud(error="WARNING: x\nERROR: (gcloud.auth) Invalid account type for `--audiences`.\n", status=1)
+
+    with pytest.raises(NotSignedIn, match="Invalid account type") as raised:
+        client().get_caller_identity(challenge)
+
+    assert "--impersonate-service-account" in raised.value.hint
+
+
+def test_a_machine_with_neither_is_told_what_it_needs(machine, client, challenge, monkeypatch, tmp_path):
+    machine(None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(NotSignedIn, match="no credentials of Google, and no gcloud"):
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
