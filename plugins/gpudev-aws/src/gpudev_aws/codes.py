@@ -138,7 +138,7 @@ _BY_MEANING: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     )),
     (QUOTA, (
         "VolumeLimitExceeded", "SnapshotLimitExceeded", "MaxIOPSLimitExceeded", "ResourceLimitExceeded",
-        "ConcurrentSnapshotLimitExceeded", "PendingSnapshotLimitExceeded", "TagLimitExceeded", "InstanceLimitExceeded",
+        "TagLimitExceeded", "InstanceLimitExceeded",
         "VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "ServiceQuotaExceededException", "LimitExceededException",
         "ResourceLimitExceededException", "ResourceCountLimitExceeded", "AttachmentLimitExceeded", "FileSystemLimitExceeded",
         "AccessPointLimitExceeded", "ThroughputLimitExceeded", "NetworkInterfaceLimitExceeded", "TooManyBuckets",
@@ -156,7 +156,8 @@ _BY_MEANING: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (NOT_YET, (
         "IncorrectState", "IncorrectInstanceState", "IncorrectModificationState", "InvalidVolume.Busy",
         "IncorrectFileSystemLifeCycleState", "OperationAborted", "ScalingActivityInProgress", "ResourceContention",
-        "ResourceNotReadyException", "InvalidInstanceState", "OperationInProgress",
+        "ResourceNotReadyException", "InvalidInstanceState", "OperationInProgress", "ConcurrentSnapshotLimitExceeded",
+        "PendingSnapshotLimitExceeded",
     )),
     (CHANGED, (
         "PreconditionFailed", "ConditionalRequestConflict", "412", "409", "ConcurrentModificationException", "ConflictException",
@@ -166,7 +167,8 @@ _BY_MEANING: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (TOKEN, ("IdempotentParameterMismatch", "IdempotentInstanceTerminated", "IdempotentParameterMismatchException")),
     (KEY, (
         "InvalidKmsKey.NotFound", "InvalidKmsKey.InvalidState", "InvalidKmsKeyId", "KMSKeyNotAccessibleFault",
-        "KMS.NotFoundException", "KMS.DisabledException", "KMS.InvalidStateException", "KMS.AccessDeniedException", "KMS.KMSInvalidStateException",
+        "KMS.NotFoundException", "KMS.DisabledException", "KMS.InvalidStateException", "KMS.AccessDeniedException",
+        "KMS.KMSInvalidStateException",
     )),
     (REFUSED, (
         "InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination", "InvalidParameterException",

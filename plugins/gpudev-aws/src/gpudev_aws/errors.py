@@ -46,10 +46,11 @@ def translated(what: str) -> Iterator[None]:
         raise _build(_of_class(type(error)), {"what": what, "said": _short(str(error))}) from error
 
 
-def code_of(error: GpudevError) -> str:
-    """Return the code of AWS behind an error that was translated, or nothing if there was no answer."""
+def was_refused(error: GpudevError) -> bool:
+    """Say whether AWS answered that it did nothing; after any other error, what was asked may have been done."""
     response = getattr(error.__cause__, "response", None) or {}
-    return str((response.get("Error") or {}).get("Code") or "")
+    code = str((response.get("Error") or {}).get("Code") or "")
+    return code in codes.ABSENT or codes.CODES.get(code, codes.BROKEN) is not codes.BROKEN
 
 
 def _of_answer(what: str, response: Mapping[str, Any], action: str) -> GpudevError:
