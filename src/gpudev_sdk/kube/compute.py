@@ -13,7 +13,7 @@ import structlog
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, digest_files
 from gpudev_sdk.errors import NoCapacity, NotFound, Unworkable
-from gpudev_sdk.kube import catalogue, claim, cluster, ending, gang, names, pod, policy, record, static
+from gpudev_sdk.kube import catalogue, claim, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.delays import Delays
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
@@ -21,7 +21,7 @@ from gpudev_sdk.kube.keeping import let_go
 from gpudev_sdk.kube.kinds import CLAIM, POD, SECRET, SERVICE, VOLUME, Json, Kind
 from gpudev_sdk.kube.seeing import see
 from gpudev_sdk.kube.settings import KubeSettings
-from gpudev_sdk.kube.view import View
+from gpudev_sdk.kube.sharing import Reaching
 from gpudev_sdk.providers.abilities import Gang
 from gpudev_sdk.providers.compute import Compute
 from gpudev_sdk.providers.context import Context
@@ -31,29 +31,22 @@ log = structlog.get_logger()
 
 @attrs.frozen(kw_only=True)
 class _Opened:
-    """What compute works with once it has reached its cluster."""
+    """What compute remembers of its cluster."""
 
-    api: Api
-    view: View
     records: record.Records
     delays: Delays
 
 
-class PodCompute(Compute, Gang):
+class PodCompute(Reaching, Compute, Gang):
     """Pods of one cluster. A cloud's plugin overrides `connect`, and `Settings` with a class that has these settings too."""
 
     Settings = KubeSettings
 
     def __init__(self, settings: KubeSettings, context: Context) -> None:
-        self._settings = settings
-        self._install = context.install_id
-        self._opening = threading.Lock()
+        super().__init__(settings, context)
+        self._beginning = threading.Lock()
         self._opened: _Opened | None = None
         self._policies_applied = False
-
-    def connect(self) -> Api:
-        """Reach the cluster; nothing is dialled yet."""
-        return cluster.connect(self._settings.kubeconfig, self._settings.context, self._settings.namespace)
 
     def gpu_types(self) -> tuple[GpuType, ...]:
         return catalogue.gpu_types(catalogue.offers(self._settings, self._view.nodes()))
@@ -163,11 +156,7 @@ class PodCompute(Compute, Gang):
 
     @property
     def _api(self) -> Api:
-        return self._open().api
-
-    @property
-    def _view(self) -> View:
-        return self._open().view
+        return self._view.api
 
     @property
     def _records(self) -> record.Records:
@@ -178,13 +167,10 @@ class PodCompute(Compute, Gang):
         return self._open().delays
 
     def _open(self) -> _Opened:
-        with self._opening:
+        api = self._api
+        with self._beginning:
             if self._opened is None:
-                api = self.connect()
-                view = View(api, self._install, count_others=self._settings.count_others)
-                self._opened = _Opened(
-                    api=api, view=view, records=record.Records(api, self._install), delays=Delays(api)
-                )
+                self._opened = _Opened(records=record.Records(api, self._install), delays=Delays(api))
             return self._opened
 
     def _name(self, server_id: ServerId) -> str:

@@ -75,15 +75,27 @@ def see_volume(found: Json, pods: list[Json], *, waits_for_pod: bool) -> VolumeS
     )
 
 
+def is_unbound(found: Json) -> bool:
+    """Say whether a claim has no volume yet, so that nothing can run on it."""
+    return (found.get("status") or {}).get("phase") == "Pending"
+
+
 def users_of(claim_name: str, pods: list[Json]) -> tuple[str, ...]:
     """Return the pods that use a claim, or will, or may use it still on a node that nobody sees."""
     return tuple(
-        pod["metadata"]["name"]
-        for pod in pods
-        if (pod.get("status") or {}).get("phase") not in _OVER or ending.may_run_unseen(pod["status"])
-        for volume in pod["spec"].get("volumes") or []
-        if (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim_name
+        pod["metadata"]["name"] for pod in pods if may_use(pod) for name in claims_of(pod) if name == claim_name
     )
+
+
+def may_use(pod: Json) -> bool:
+    """Say whether a pod uses its claims, or will, or may do so still on a node that nobody sees."""
+    return (pod.get("status") or {}).get("phase") not in _OVER or ending.may_run_unseen(pod["status"])
+
+
+def claims_of(pod: Json) -> list[str]:
+    """Return the names of the claims among a pod's volumes."""
+    held = [(volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in pod["spec"].get("volumes") or []]
+    return [name for name in held if name]
 
 
 def handle_of(found: Json) -> str:
@@ -91,11 +103,16 @@ def handle_of(found: Json) -> str:
     return str(found["metadata"]["uid"])
 
 
+def is_complete(found: Json) -> bool:
+    """Say whether a snapshot can be restored from."""
+    return bool((found.get("status") or {}).get("readyToUse"))
+
+
 def see_snapshot(found: Json) -> SnapshotSighting:
     """Return what a snapshot's object says."""
     status = found.get("status") or {}
     error = (status.get("error") or {}).get("message") or ""
-    ready = bool(status.get("readyToUse"))
+    ready = is_complete(found)
     removed = "deletionTimestamp" in found["metadata"]
     # A driver's error is tried again by the sidecar; it is a failure only while nothing became of it.
     state = SnapshotState.COMPLETED if ready else SnapshotState.ERROR if error else SnapshotState.PENDING

@@ -5,6 +5,7 @@ The copy says how old it may be. Whoever needs to be sure that something is *not
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -24,12 +25,21 @@ FRESH = 30.0
 #: All is listed again this often, whatever the watch said.
 RELIST = 300.0
 _PAUSE = 1.0
+_REMEMBERED = 1024
 
 log = structlog.get_logger()
 
 
+#: Is told of an object of a copy: as it was, and as it is; None if it is not there.
+Tell = Callable[[Json | None, Json | None], None]
+
+
 def _as_it_is(item: Json) -> Json:
     return item
+
+
+def _tell_nobody(before: Json | None, now: Json | None) -> None:
+    return
 
 
 class Mirror:
@@ -42,13 +52,18 @@ class Mirror:
         selector: str = "",
         trim: Callable[[Json], Json] = _as_it_is,
         *,
+        tell: Tell = _tell_nobody,
         watch: int = WATCH,
         pause: float = _PAUSE,
     ) -> None:
+        """Keep what each object is trimmed to, and `tell` of each change of the copy: what was there, and what is."""
         self._api, self._kind, self._selector, self._trim = api, kind, selector, trim
-        self._watch, self._pause = watch, pause
+        self._tell, self._watch, self._pause = tell, watch, pause
         self._lock = threading.Lock()
         self._items: dict[tuple[str, str], Json] = {}
+        self._arrived: dict[tuple[str, str], float] = {}
+        #: Uids of what the API server removed by our hand, and the watch may still tell something older of.
+        self._removed: dict[str, None] = {}
         self._sign: float | None = None
         self._trouble: ProviderError | None = None
         self._listed = threading.Event()
@@ -91,6 +106,12 @@ class Mirror:
         with self._lock:
             return self._items.get((self._api.namespace if namespace is None else namespace, name))
 
+    def age(self, name: str) -> float:
+        """Return the seconds since the API server told of one object as the copy has it; infinity if it has none."""
+        with self._lock:
+            arrived = self._arrived.get((self._api.namespace, name))
+        return math.inf if arrived is None else clock.monotonic() - arrived
+
     def all(self) -> list[Json]:
         """Return the copies of all objects."""
         with self._lock:
@@ -101,6 +122,17 @@ class Mirror:
         with self._lock:
             if self._sign is not None:
                 self._keep(item)
+
+    def drop(self, item: Json) -> None:
+        """Take over that the API server removed an object, before the watch tells of it."""
+        key, uid = _key(item), item["metadata"]["uid"]
+        with self._lock:
+            if len(self._removed) >= _REMEMBERED:
+                self._removed.clear()
+            self._removed[uid] = None
+            known = self._items.get(key)
+            if known is not None and known["metadata"].get("uid") == uid:
+                self._lose(key)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -113,7 +145,11 @@ class Mirror:
     def _list(self) -> str:
         listing = self._api.list(self._kind, self._selector)
         with self._lock:
-            self._items = {_key(item): self._trim(item) for item in listing.items}
+            there = {_key(item): item for item in listing.items if item["metadata"].get("uid") not in self._removed}
+            for key in self._items.keys() - there.keys():
+                self._lose(key)
+            for key, item in there.items():
+                self._set(key, item)
             self._sign, self._trouble = clock.monotonic(), None
         self._listed.set()
         return listing.version
@@ -138,15 +174,29 @@ class Mirror:
         with self._lock:
             self._sign, self._trouble = clock.monotonic(), None
             if event.what == "DELETED":
-                self._items.pop(_key(event.item), None)
+                self._removed.pop(event.item["metadata"].get("uid"), None)
+                self._lose(_key(event.item))
             elif event.what != "BOOKMARK":
                 self._keep(event.item)
 
     def _keep(self, item: Json) -> None:
-        """Keep the newer of two versions of one object."""
-        known = self._items.get(_key(item))
-        if known is None or _version(known) <= _version(item):
-            self._items[_key(item)] = self._trim(item)
+        """Keep the newer of two versions of one object, and nothing of one that was removed."""
+        key = _key(item)
+        known = self._items.get(key)
+        is_removed = item["metadata"].get("uid") in self._removed
+        if not is_removed and (known is None or _version(known) <= _version(item)):
+            self._set(key, item)
+
+    def _set(self, key: tuple[str, str], item: Json) -> None:
+        known, trimmed = self._items.get(key), self._trim(item)
+        self._items[key], self._arrived[key] = trimmed, clock.monotonic()
+        self._tell(known, trimmed)
+
+    def _lose(self, key: tuple[str, str]) -> None:
+        known = self._items.pop(key, None)
+        self._arrived.pop(key, None)
+        if known is not None:
+            self._tell(known, None)
 
     def _note(self, error: ProviderError) -> None:
         if self._ended.is_set():

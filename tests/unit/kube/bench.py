@@ -21,8 +21,8 @@ H100 = {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}
 READS = ("get", "list", "watch")
 
 
-class FakeCompute(PodCompute):
-    """Compute whose cluster is the fake."""
+class ReachingFake:
+    """What reaches the fake; compute and storage do so in the same way."""
 
     def __init__(self, fake: FakeApi, settings: KubeSettings, context: Context) -> None:
         super().__init__(settings, context)
@@ -31,20 +31,17 @@ class FakeCompute(PodCompute):
     def connect(self):
         return self._fake.api(self._settings.namespace)
 
+
+class FakeCompute(ReachingFake, PodCompute):
+    """Compute whose cluster is the fake."""
+
     def stop(self) -> None:
-        """End its mirrors."""
+        """End its copies, and those of the storage beside it."""
         self._view.stop()
 
 
-class FakeStorage(ClaimStorage):
+class FakeStorage(ReachingFake, ClaimStorage):
     """Storage whose cluster is the fake."""
-
-    def __init__(self, fake: FakeApi, settings: KubeSettings, context: Context) -> None:
-        super().__init__(settings, context)
-        self._fake = fake
-
-    def connect(self):
-        return self._fake.api(self._settings.namespace)
 
 
 @attrs.define
@@ -72,7 +69,8 @@ class Bench:
 
     def again(self, settings: KubeSettings | None = None, context: Context | None = None) -> FakeCompute:
         """Build the backend as a process has it that just started."""
-        of = (self.fake, settings or self.settings, context or self.context)
+        # A context of its own, as every process has: what is built with one shares one view.
+        of = (self.fake, settings or self.settings, attrs.evolve(context or self.context))
         self.compute, self.storage = FakeCompute(*of), FakeStorage(*of)
         self._built.append(self.compute)
         return self.compute

@@ -290,7 +290,7 @@ def test_a_volume_of_a_class_that_waits_for_a_pod_is_ready_before_it_is_bound(be
     assert storage.get_volume(VolumeRef(volume_id=VOLUME, disk_id=DISK)).ready
 
 
-def test_without_the_right_to_see_classes_a_volume_is_ready_when_bound(bench, storage):
+def test_without_the_right_to_see_classes_a_volume_is_ready_when_bound(bench, storage, eventually):
     bench.fake.trouble = lambda call: "403" if call.resource == "storageclasses" else None
     bench.disks.idle = True
     handle = storage.create_volume(SPEC)
@@ -299,7 +299,7 @@ def test_without_the_right_to_see_classes_a_volume_is_ready_when_bound(bench, st
 
     bench.fake.store.change(KEY, status={"phase": "Bound"})
 
-    assert storage.get_volume(volume).ready
+    eventually(lambda: storage.get_volume(volume).ready)
 
 
 def test_a_class_that_is_not_there_is_said(bench, storage, volume):
