@@ -22,7 +22,7 @@ from gpudev_sdk.providers import Context
 from tests.unit.gcp_more.google import ACCOUNT, rsa_key
 from tests.unit.gcp_more.web import Reply, Web
 
-METADATA = {"Metadata-Flavor": "Google", "Content-Type": "text/html"}
+METADATA = {"Metadata-Flavor": "Google"}
 GENERATE = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateIdToken"
 
 
@@ -170,7 +170,7 @@ def test_a_pod_asks_the_metadata_server_with_its_mail(machine, client, iam, goog
 
     def answer(asked):
         if "/identity?" in asked.target:
-            return Reply(body=google.token(challenge).encode(), headers=METADATA)
+            return Reply(body=google.token(challenge).encode(), headers=METADATA | {"Content-Type": "text/html"})
         return Reply.of({"email": ACCOUNT}, **METADATA)
 
     iam.answer = answer

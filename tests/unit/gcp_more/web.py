@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable
 
@@ -50,6 +51,8 @@ class Web:
     asked: list[Asked] = attrs.field(factory=list)
     #: Set when it closes: what waits for the end of a test waits for this.
     closing: threading.Event = attrs.field(factory=threading.Event)
+    #: What went wrong in the answering itself.
+    broken: list[BaseException] = attrs.field(factory=list)
     _server: http.server.ThreadingHTTPServer = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -65,6 +68,7 @@ class Web:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
+        assert self.broken == []
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -72,7 +76,10 @@ class _Server(http.server.ThreadingHTTPServer):
     web: Web
 
     def handle_error(self, request, client_address) -> None:
-        """Say nothing of a client that went away."""
+        """Note a mistake of the test's; a client that went away is none."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            self.web.broken.append(error)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
