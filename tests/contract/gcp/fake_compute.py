@@ -51,6 +51,8 @@ class FakeCompute:
     denied: set[str] = attrs.field(factory=set)
     #: Zones that lists do not reach.
     unreachable: set[str] = attrs.field(factory=set)
+    #: What lists do not show yet, by kind.
+    hidden: set[str] = attrs.field(factory=set)
     #: Clusters by their path; what is not here is not found.
     clusters: dict[str, Json] = attrs.field(factory=dict)
     #: What the token endpoint answers: a status and a body.
@@ -124,7 +126,7 @@ class FakeCompute:
         return done()
 
     def _list(self, place: str, kind: str, zone: str, options: dict[str, str]) -> Json:
-        things = getattr(self.world, kind).values()
+        things = () if kind in self.hidden else getattr(self.world, kind).values()
         found = [each for each in things if _matches(each, options.get("filter", ""))]
         scopes = place == "aggregated"
         if not scopes:
