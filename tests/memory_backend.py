@@ -42,6 +42,8 @@ class Memory:
     log: list = attrs.field(factory=list)
     #: Nodes that are alike.
     boxes: int = 1
+    #: Zones by node, where it is not the one.
+    zones: dict = attrs.field(factory=dict)
 
 
 class MemoryCompute(Compute, Gang):
@@ -68,7 +70,8 @@ class MemoryCompute(Compute, Gang):
         slots = [Slot(gpu_type="h100", index=index) for index in range(8)]
         slots += [Slot(gpu_type="cpu", index=index) for index in range(4)]
         more = (f"box-{number}" for number in range(2, self.memory.boxes + 1))
-        return tuple(Node(name=name, slots=tuple(slots)) for name in ("box", *more))
+        zones = self.memory.zones
+        return tuple(Node(name=name, slots=tuple(slots), zone=zones.get(name, "local")) for name in ("box", *more))
 
     def launch(self, spec):
         memory = self.memory

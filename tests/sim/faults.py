@@ -25,7 +25,7 @@ EFFECTS = frozenset(
 #: Every step of the engine that a simulation reaches; a step that is not here fails the run, so that none is forgotten.
 STEPS = EFFECTS | frozenset(
     {
-        "submit", "edit", "create-disk", "delete-disk", "undelete-disk", "ask-snapshot", "restore-disk",
+        "submit", "edit", "create-disk", "delete-disk", "undelete-disk", "ask-snapshot", "restore-disk", "leave-place",
         "plan", "serve", "note-inventory", "read-message", "archive-message",
         "record-lease", "record-lease-renewed", "record-rest", "record-trouble", "record-claim", "record-claim-written",
         "record-to-active", "record-to-stopping", "record-to-queued", "record-to-ended",
@@ -47,7 +47,7 @@ TAKEN = {
     "record-purge": 0.7, "record-snapshot-deleted": 1, "record-asked-snapshot": 1, "record-asked-snapshot-seen": 1.5,
     "record-snapshot-going": 1.5, "record-credit": 1, "record-endpoint": 1, "record-claim-written": 1,
     "record-volume-going": 3, "record-volume-deleted": 3, "delete-volume": 6, "delete-snapshot": 5,
-    "record-machine-restarted": 4, "record-lease-renewed": 5, "undelete-disk": 5, "create-disk": 5,
+    "record-machine-restarted": 4, "record-lease-renewed": 5, "undelete-disk": 5, "create-disk": 5, "leave-place": 5,
     "record-needs-attention": 10, "restore-disk": 10, "delete-disk": 10, "asked-snapshot": 5, "record-volume-made": 15,
     "create-volume": 18, "record-volume-ready": 15, "record-detached": 15, "record-snapshot-asked": 15, "record-snapshot": 15,
     "record-snapshot-intended": 15, "snapshot": 15, "record-to-queued": 15, "record-volume": 20, "record-notice-shown": 15,

@@ -7,6 +7,7 @@ import random
 
 import attrs
 
+from gpudev_sdk.domain.disk import Reach
 from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.testing.cloud import CloudNode, Span, Weather
 from tests.sim.faults import PAUSE, focus_of
@@ -33,6 +34,8 @@ class Knobs:
     #: Why there are no snapshots, where there are none.
     snapshots_off: str
     keep_volumes: dt.timedelta | None
+    #: How far volumes are told to reach: with a node, its disk waits for that node.
+    reach: Reach
     #: How often an active box is looked at when nothing is due, and the served time is counted.
     active_look: dt.timedelta
     count: float
@@ -40,7 +43,7 @@ class Knobs:
     pace: float
     #: How often a person who has reservations left to make wants one, and how they choose else: see `people.Person`.
     reserving: float = 0.6
-    wishes: tuple[int, ...] = (2, 2, 12, 7, 3, 1, 1)
+    wishes: tuple[int, ...] = (2, 2, 12, 7, 3, 1, 1, 4)
     #: How often what is reserved is several nodes.
     gangs: float = 0.0
     rate: float
@@ -84,6 +87,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         weather=_weather(rng),
         snapshots_off="snapshots are off here" if rng.random() < 0.15 else "",
         keep_volumes=rng.choice((None, 20 * SECOND, 90 * SECOND, 90 * SECOND)),
+        reach=Reach.NODE if seed % 4 == 3 else Reach.ZONE,
         active_look=rng.choice((10 * SECOND, MINUTE, MINUTE, MINUTE)),
         count=rng.choice((10.0, 20.0, 25.0)),
         pace=rng.choice((6.0, 12.0, 20.0)),
@@ -98,7 +102,7 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
         return attrs.evolve(knobs, gangs=0.4, nodes=_two_zones(rng))
     if seed < SNAPSHOTS_FROM:
         return attrs.evolve(knobs, gangs=0.1 if seed % 3 == 2 else 0.0)
-    return attrs.evolve(knobs, keep_volumes=None, pace=6.0, reserving=0.3, wishes=(2, 1, 60, 12, 2, 2, 1))
+    return attrs.evolve(knobs, keep_volumes=None, pace=6.0, reserving=0.3, wishes=(2, 1, 60, 12, 2, 2, 1, 1))
 
 
 def _two_zones(rng: random.Random) -> tuple[CloudNode, ...]:

@@ -11,7 +11,7 @@ import attrs
 
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.user import User
-from gpudev_sdk.engine import disk_edits, edits
+from gpudev_sdk.engine import disk_edits, disk_leave, edits
 from gpudev_sdk.engine.submit import Submission, submit
 from gpudev_sdk.errors import CallerError, Unavailable
 
@@ -74,7 +74,9 @@ class Person:
     def _want(self) -> Wish:
         if self.left > 0 and self.sim.rng.random() < self.sim.knobs.reserving:
             return self._reserve()
-        kinds = (self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make)
+        kinds = (
+            self._cancel, self._extend, self._snapshot, self._restore, self._delete, self._undelete, self._make, self._leave,
+        )  # fmt: skip
         return self.sim.rng.choices(kinds, weights=self.sim.knobs.wishes)[0]()
 
     def _reserve(self) -> Wish:
@@ -136,6 +138,10 @@ class Person:
     def _snapshot(self) -> Wish:
         name = self._disk(filled=True)
         return Wish(lambda: disk_edits.snapshot(self.sim.front, self.user, name))
+
+    def _leave(self) -> Wish:
+        name = self._disk(filled=True)
+        return Wish(lambda: disk_leave.leave(self.sim.front, self.user, name))
 
     def _restore(self) -> Wish:
         name = self._disk()

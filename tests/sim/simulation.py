@@ -113,7 +113,10 @@ class Simulation:
             install = people.install(conn)["id"]
         context = Context(install_id=install, name="sim", data_folder=pathlib.Path())
         settings = SimulatedSettings(
-            cloud=self.cloud, keep_volumes=self.knobs.keep_volumes, snapshots_off=self.knobs.snapshots_off
+            cloud=self.cloud,
+            keep_volumes=self.knobs.keep_volumes,
+            snapshots_off=self.knobs.snapshots_off,
+            reach=self.knobs.reach,
         )
         self.engine = Engine(
             store=self.store,

@@ -59,6 +59,10 @@ class Disks:
         """Have the disk's content be a snapshot's (by id or its beginning) from its next use on."""
         return self._api.post(f"/disks/{part(name, 'disk')}/restore", Disk, RestoreBody(snapshot=snapshot))
 
+    def move(self, name: str) -> Disk:
+        """Free an idle disk from its zone: its next box, anywhere in its backend, starts from its newest snapshot."""
+        return self._api.post(f"/disks/{part(name, 'disk')}/move", Disk)
+
 
 class Keys:
     """One's public keys."""

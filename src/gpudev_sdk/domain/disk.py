@@ -9,6 +9,16 @@ import uuid
 import attrs
 
 
+class Reach(enum.StrEnum):
+    """How far from where it was made a volume can be mounted."""
+
+    #: Its node alone, as folders of a machine; what is made of its snapshots, too.
+    NODE = "node"
+    #: Any node of its zone, as block storage of most clouds; a volume made of its snapshots can be in any zone.
+    ZONE = "zone"
+    BACKEND = "backend"
+
+
 @attrs.frozen(kw_only=True)
 class VolumeSpec:
     """A volume to make. `volume_id` is the operation id too: asking twice is asking once."""

@@ -53,6 +53,8 @@ class Waiting:
     backend: str | None = None
     #: Only this node can have it (its disk lies there), or None; of a gang it is rank 0.
     node: str | None = None
+    #: Only nodes of this zone can have it (its disk lies there), or None.
+    zone: str | None = None
     #: More than 1 is a gang: so many whole nodes of one zone, all at once.
     nodes: int = 1
     #: Things only one reservation has at a time: its disk, its name.

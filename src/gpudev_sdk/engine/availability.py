@@ -14,6 +14,7 @@ from gpudev_sdk.domain.plan import Placement, Question, Waiting
 from gpudev_sdk.domain.request import Request, check_request
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
+from gpudev_sdk.engine.disk_places import place_of
 from gpudev_sdk.engine.planner import probe
 from gpudev_sdk.engine.planning import ask
 from gpudev_sdk.engine.submit import kind_of
@@ -194,8 +195,9 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
     if disk is not None:
         shape = attrs.evolve(
             shape,
-            backend=disk["backend"] or shape.backend,
-            node=disk["node"],
+            backend=place_of(disk).backend or shape.backend,
+            node=place_of(disk).node,
+            zone=place_of(disk).zone,
             exclusive=frozenset({f"disk:{disk['id']}"}),
         )
     smaller = _smaller(request, kind, shape)

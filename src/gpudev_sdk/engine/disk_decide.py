@@ -165,12 +165,13 @@ def _retention(world: DiskWorld, limits: Limits) -> DiskStep | None:
 
 
 def _idle_volumes(world: DiskWorld, limits: Limits) -> DiskStep | None:
-    """Let a volume go that was unused for long and whose content a snapshot has whole."""
-    if world.keep_volumes is None or world.held:
+    """Let a volume go that was unused for long, or whose owner wants so, and whose content a snapshot has whole."""
+    keep = dt.timedelta() if world.disk["leaving"] else world.keep_volumes
+    if keep is None or world.held:
         return None
     for volume in world.volumes:
         detached = volume["detached_at"]
-        if volume["state"] != "ready" or detached is None or world.now - detached < world.keep_volumes:
+        if volume["state"] != "ready" or detached is None or world.now - detached < keep:
             continue
         saved = next((s for s in good(world.snapshots) if s["volume_id"] == volume["id"]), None)
         if saved is not None and saved["requested_at"] > detached:

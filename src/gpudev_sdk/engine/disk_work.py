@@ -26,7 +26,7 @@ from gpudev_sdk.engine.disk_decide import (
 )
 from gpudev_sdk.engine.look import volume_ref
 from gpudev_sdk.errors import NotFound, TryLater, Unworkable
-from gpudev_sdk.store import disks
+from gpudev_sdk.store import bell, disks
 from gpudev_sdk.store.rows import Conn, Row
 
 LEASE = dt.timedelta(seconds=20)
@@ -165,6 +165,8 @@ class DiskWork:
             conn.execute(disks.Q["volume_deleting"], fields)
             conn.execute(disks.Q["forget_volume"], {"id": world.disk["id"], "volume_id": step.volume["id"],
                                                     "restore_from": step.snapshot_id})  # fmt: skip
+            # Whoever waits for the disk's zone may start in another now.
+            bell.want_plan(conn)
 
     def _is_saved(self, world: DiskWorld, snapshot_id: uuid.UUID) -> bool:
         """See with our own eyes that the snapshot which has a volume's content is still there; note one that is not."""

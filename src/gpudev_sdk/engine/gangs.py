@@ -79,11 +79,12 @@ class Gangs:
 
     def __init__(self, bins: Sequence[tuple[Bin, Profile]]) -> None:
         self._bins = bins
-        self._shapes: dict[tuple[int, int, float, str | None, str | None], dict[tuple[str, str], _Zone]] = {}
+        self._shapes: dict[tuple[object, ...], dict[tuple[str, str], _Zone]] = {}
 
     def best(self, waiting: Waiting, now: float) -> Spot | None:
         """Return the earliest moment from `now` on; of several places the first by name."""
-        shape = (waiting.nodes, waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node)
+        place = (waiting.backend, waiting.node, waiting.zone)
+        shape = (waiting.nodes, waiting.slots, waiting.lasts.total_seconds(), *place)
         if shape not in self._shapes:
             self._shapes[shape] = self._zones(waiting)
         return self._earliest(self._shapes[shape], now)
@@ -107,7 +108,7 @@ class Gangs:
     def _whole(self, waiting: Waiting) -> dict[tuple[str, str], list[int]]:
         zones: dict[tuple[str, str], list[int]] = defaultdict(list)
         for number, (place, _) in enumerate(self._bins):
-            wanted = waiting.backend in (None, place.backend)
+            wanted = waiting.backend in (None, place.backend) and waiting.zone in (None, place.zone)
             if wanted and place.usable == place.whole == waiting.slots:
                 zones[place.backend, place.zone].append(number)
         return zones

@@ -33,7 +33,7 @@ class _Room:
 
     def __init__(self, bins: Iterable[tuple[Bin, Profile]]) -> None:
         self._bins = list(bins)
-        self._offers: dict[tuple[int, float, str | None, str | None], list[_Offer]] = {}
+        self._offers: dict[tuple[int, float, str | None, str | None, str | None], list[_Offer]] = {}
         self._gangs = Gangs(self._bins)
 
     def _offer(self, number: int, waiting: Waiting, not_before: float) -> _Offer:
@@ -45,13 +45,13 @@ class _Room:
     def _may_hold(self, number: int, waiting: Waiting) -> bool:
         place, _ = self._bins[number]
         wanted = waiting.backend in (None, place.backend) and waiting.node in (None, place.node)
-        return wanted and place.usable >= waiting.slots
+        return wanted and waiting.zone in (None, place.zone) and place.usable >= waiting.slots
 
     def best(self, waiting: Waiting, now: float) -> Spot | None:
         """Return the best spot from `now` on: the earliest; of several, a tight fit as far as known, then by name."""
         if waiting.nodes > 1:
             return self._gangs.best(waiting, now)
-        shape = (waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node)
+        shape = (waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node, waiting.zone)
         offers = self._offers.get(shape)
         if offers is None:
             fitting = (number for number in range(len(self._bins)) if self._may_hold(number, waiting))
@@ -81,12 +81,24 @@ class _Room:
     def why_never(self, waiting: Waiting) -> str:
         """Say in words why no moment is known."""
         if waiting.nodes > 1:
-            at_disk = f" with {waiting.node}, where its disk is," if waiting.node else ""
-            nodes = f"{waiting.nodes} whole nodes of {waiting.gpu_type} in one zone{at_disk}"
+            nodes = f"{waiting.nodes} whole nodes of {waiting.gpu_type} {_about_disk(waiting)}"
             return f"{nodes} {'whose end is not known' if self._gangs.fits(waiting) else 'that can be used'}"
         if not any(self._may_hold(number, waiting) for number in range(len(self._bins))):
-            return f"a node with {waiting.slots} × {waiting.gpu_type} that can be used"
+            return f"a node with {waiting.slots} × {waiting.gpu_type} that can be used{_at_disk(waiting)}"
         return f"{waiting.slots} × {waiting.gpu_type} whose end is not known"
+
+
+def _at_disk(waiting: Waiting) -> str:
+    """Say what its disk ties it to, for people."""
+    place = f"on {waiting.node}" if waiting.node else f"in {waiting.zone}" if waiting.zone else ""
+    return f", {place}, where its disk is" if place else ""
+
+
+def _about_disk(waiting: Waiting) -> str:
+    """Say the same of a gang, whose nodes are of one zone in any case."""
+    if waiting.zone:
+        return f"in {waiting.zone}, where its disk is,"
+    return f"in one zone with {waiting.node}, where its disk is," if waiting.node else "in one zone"
 
 
 def _spot(offer: _Offer) -> Spot | None:

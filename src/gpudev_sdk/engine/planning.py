@@ -133,6 +133,7 @@ def waiting_of(row: Row, limits: Limits) -> Waiting:
         seq=row["seq"],
         backend=row["disk_backend"] or row["backend"],
         node=row["disk_node"],
+        zone=row["disk_zone"],
         nodes=row["nodes"],
         exclusive=frozenset(things),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gpudev_sdk.domain.reservation import Reservation, State
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine import disk_edits
 from gpudev_sdk.engine.context import Engine
+from gpudev_sdk.engine.disk_places import moves, place_of
 from gpudev_sdk.errors import InvalidRequest, NotFound
 from gpudev_sdk.store import disks, reservations
 from gpudev_sdk.store.rows import Row
@@ -101,8 +102,13 @@ def history(engine: Engine, reservation_id: uuid.UUID) -> list[EventView]:
     return [EventView(**event) for event in found]
 
 
-def _disk_view(row: Row) -> DiskView:
+def _disk_view(row: Row, backends: Sequence[str]) -> DiskView:
+    place = place_of(row)
     return DiskView(
+        zone=place.zone,
+        node=place.node,
+        leaving=row["leaving"],
+        moves=moves(row, backends),
         id=row["id"],
         name=row["name"],
         size_bytes=row["size_bytes"],
@@ -124,7 +130,7 @@ def disk_views(engine: Engine, user: User, *, deleted: bool = False, name: str |
     with engine.store.transaction() as conn:
         wanted = {"owner_id": user.id, "deleted": deleted, "name": name}
         found = conn.execute(disks.Q["list_disks"], wanted).fetchall()
-    return [_disk_view(row) for row in found]
+    return [_disk_view(row, sorted(engine.backends)) for row in found]
 
 
 def disk_view(engine: Engine, user: User, name: str) -> DiskView:

@@ -15,6 +15,7 @@ from gpudev_sdk.domain.limits import check_against
 from gpudev_sdk.domain.request import Request, check_request, request_to_json
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
+from gpudev_sdk.engine.disk_places import Place, place_of
 from gpudev_sdk.engine.files import ENV
 from gpudev_sdk.errors import Conflict, InvalidRequest, LimitReached, NotAllowed
 from gpudev_sdk.store import bell, disks, fleet, ids, people
@@ -77,18 +78,27 @@ def _same(before: Row, digest: bytes) -> uuid.UUID:
 
 def kind_of(conn: Conn, engine: Engine, request: Request, disk: Row | None) -> GpuType:
     """Return the type asked for; raise for what could never be: a gang must have room about the node of its disk, too."""
-    there = None if disk is None or request.nodes == 1 else disk["backend"]
-    wish = request if there is None else attrs.evolve(request, backend=request.backend or there)
+    place = Place() if request.nodes == 1 else place_of(disk)
+    wish = request if place.backend is None else attrs.evolve(request, backend=request.backend or place.backend)
     kind = check_against(wish, fleet.catalogue(conn), engine.limits, fleet.together(conn))
-    if there is not None and disk is not None and disk["node"] is not None:
-        most = fleet.together_with(conn, there, disk["node"], kind)
-        if most < request.nodes:
-            raise InvalidRequest(
-                f"the disk {request.disk!r} is on {disk['node']}, whose zone has too few whole nodes of {kind.name} ({most})",
-                field="nodes",
-                hint="Name another disk with --disk, or ask for fewer nodes.",
-            )
+    most = _most_about(conn, place, kind)
+    if most is not None and most < request.nodes:
+        there = f"is on {place.node}, whose zone" if place.node else f"is in {place.zone}, which"
+        raise InvalidRequest(
+            f"the disk {request.disk!r} {there} has too few whole nodes of {kind.name} ({most})",
+            field="nodes",
+            hint="Name another disk with --disk, or ask for fewer nodes.",
+        )
     return kind
+
+
+def _most_about(conn: Conn, place: Place, kind: GpuType) -> int | None:
+    """Return how many whole nodes there are about a disk, or None if it is tied to no node and no zone."""
+    if place.backend is not None and place.node is not None:
+        return fleet.together_with(conn, place.backend, place.node, kind)
+    if place.backend is not None and place.zone is not None:
+        return fleet.together_in(conn, place.backend, place.zone, kind)
+    return None
 
 
 def _check_limits(conn: Conn, engine: Engine, user: User, request: Request) -> None:

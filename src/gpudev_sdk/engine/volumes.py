@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 
 from gpudev_sdk import fault
-from gpudev_sdk.domain.disk import SnapshotRef, VolumeSpec
+from gpudev_sdk.domain.disk import Reach, SnapshotRef, VolumeSpec
 from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.look import Look, volume_ref
 from gpudev_sdk.errors import TryLater, Unworkable
@@ -25,14 +25,14 @@ def ensure(engine: Engine, look: Look, actor: str) -> dt.timedelta:
         raise Unworkable("the disk is gone", hint="`gpudev disk list --deleted` shows what can be had back.")
     if row.volume_id is None or disk["volume_id"] != row.volume_id:
         with engine.store.transaction("record-volume") as conn:
-            volume_id = disk["volume_id"] or _intend(conn, look, disk)
+            volume_id = disk["volume_id"] or _intend(conn, look, disk, engine.backend(row.backend).storage.reach)
             record(conn, row, {"volume_id": volume_id}, Entry(what="volume", actor=actor))
         return AT_ONCE
     assert look.volume is not None  # a foreign key
     return _bring_up(engine, look, look.volume, disk)
 
 
-def _intend(conn: Conn, look: Look, disk: Row) -> uuid.UUID:
+def _intend(conn: Conn, look: Look, disk: Row, reach: Reach) -> uuid.UUID:
     """Write down a new volume before it is made. Refuses where older content could be shadowed by an empty one."""
     source = disk["restore_from"]
     if source is None and disks.volumes_of(conn, disk["id"]):
@@ -41,7 +41,7 @@ def _intend(conn: Conn, look: Look, disk: Row) -> uuid.UUID:
         )
     volume_id = ids.new()
     place = {"id": volume_id, "disk_id": disk["id"], "backend": look.row.backend, "node": look.row.node}
-    conn.execute(disks.Q["insert_volume"], place | {"from_snapshot_id": source})
+    conn.execute(disks.Q["insert_volume"], place | {"reach": reach, "from_snapshot_id": source})
     done = conn.execute(
         disks.Q["place_disk"],
         {
@@ -83,6 +83,7 @@ def _create(engine: Engine, look: Look, volume: Row, disk: Row) -> str:
         owner_number=row.owner_number,
         size_bytes=disk["size_bytes"],
         node=row.node or "",
+        zone=volume["zone"],
     )
     if volume["from_snapshot_id"] is None:
         with fault.step("create-volume"):

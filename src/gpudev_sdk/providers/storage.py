@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from gpudev_sdk.domain.disk import (
     Mount,
+    Reach,
     SnapshotRef,
     SnapshotSighting,
     SnapshotSpec,
@@ -28,6 +29,8 @@ class Storage(ABC):
     Settings: ClassVar[type[Any]]
     #: How long an unused volume stays after its snapshot; None means the volume is the disk and stays.
     keep_volumes: dt.timedelta | None = None
+    #: How far from where it was made a volume can be mounted; a property where settings decide.
+    reach: Reach = Reach.NODE
 
     @abstractmethod
     def __init__(self, settings: Any, context: Context) -> None:

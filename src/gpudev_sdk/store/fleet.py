@@ -63,6 +63,13 @@ def together_with(conn: Conn, backend: str, node: str, kind: GpuType) -> int:
     return 0 if row is None else int(row["nodes"])
 
 
+def together_in(conn: Conn, backend: str, zone: str, kind: GpuType) -> int:
+    """Return how many whole nodes of a type a zone has."""
+    wanted = {"backend": backend, "zone": zone, "gpu_type": kind.name, "slots": kind.slots}
+    row = conn.execute(Q["together_in"], wanted).fetchone()
+    return 0 if row is None else int(row["nodes"])
+
+
 def gpu_type(conn: Conn, backend: str | None, name: str) -> GpuType | None:
     """Return one type of one backend, or None."""
     return next((kind for place, kind in catalogue(conn) if place == backend and kind.name == name), None)

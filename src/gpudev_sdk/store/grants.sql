@@ -23,10 +23,11 @@ BEGIN
         GRANT SELECT ON used_nonce TO gpudev_api;
         GRANT UPDATE (is_admin, disabled_at) ON app_user TO gpudev_api;
         GRANT UPDATE (removed_at) ON user_key TO gpudev_api;
+        GRANT SELECT, INSERT, UPDATE (removed_at) ON user_identity TO gpudev_api;
         GRANT UPDATE (revoked_at, last_used_at) ON api_token TO gpudev_api;
         GRANT UPDATE (cancel_requested_at, granted, expires_at, generation, wake_at, state_deadline, ending_notice_served,
             ending_notice_gaps) ON reservation TO gpudev_api;
-        GRANT UPDATE (deleted_at, purge_at, wake_at, generation, restore_from, volume_id) ON disk TO gpudev_api;
+        GRANT UPDATE (deleted_at, purge_at, wake_at, generation, restore_from, volume_id, leaving) ON disk TO gpudev_api;
         GRANT UPDATE (wanted) ON planner TO gpudev_api;
     END IF;
 
@@ -43,7 +44,7 @@ BEGIN
 
     IF to_regrole('gpudev_ro') IS NOT NULL THEN
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO gpudev_ro;
-        REVOKE SELECT ON reservation_secret, api_token, used_nonce, user_key FROM gpudev_ro;
+        REVOKE SELECT ON reservation_secret, api_token, used_nonce, user_key, user_identity FROM gpudev_ro;
     END IF;
 
     IF to_regrole('gpudev_audit') IS NOT NULL THEN

@@ -195,6 +195,16 @@ class SnapshotView(View, frozen=True, kw_only=True):
     trouble: str | None = None
 
 
+class MoveView(View, frozen=True, kw_only=True):
+    """What it takes to use a disk somewhere else."""
+
+    #: For people: another node, another zone, or the name of another backend.
+    to: str
+    #: `snapshot` or `copy`.
+    by: str
+    how: str
+
+
 class DiskView(View, frozen=True, kw_only=True):
     """A disk as its owner sees it."""
 
@@ -203,6 +213,12 @@ class DiskView(View, frozen=True, kw_only=True):
     size_bytes: int
     created_at: dt.datetime
     backend: str | None = None
+    #: What a box with it must be near, where it is tied to a zone or a node.
+    zone: str | None = None
+    node: str | None = None
+    #: Its volume is being given up so that its next box can be in any zone.
+    leaving: bool = False
+    moves: list[MoveView] = []
     used_bytes: int | None = None
     last_used_at: dt.datetime | None = None
     #: The reservation that has it, by name, and its state.
@@ -239,6 +255,14 @@ class GatewayView(View, frozen=True, kw_only=True):
     host_ca: str
 
 
+class LoginOffer(View, frozen=True, kw_only=True):
+    """A way to sign in: the operator's name of it, who provides it, and what its settings are to be on a person's machine."""
+
+    name: str
+    provider: str
+    settings: dict[str, str] = {}
+
+
 class ServerView(View, frozen=True, kw_only=True):
     """The server itself."""
 
@@ -249,7 +273,9 @@ class ServerView(View, frozen=True, kw_only=True):
     #: What people should know of each backend.
     backends: dict[str, dict[str, str]] = {}
     gateway: GatewayView | None = None
+    #: Names alone, as older clients read them.
     logins: list[str] = []
+    login_offers: list[LoginOffer] = []
 
 
 class ProblemView(View, frozen=True, kw_only=True):

@@ -20,13 +20,13 @@ READS = set(STATEMENTS) - WRITES
 
 #: What people do comes through the API, and through nothing else.
 ONLY_API = {
-    "people.disable_user", "people.insert_key", "people.insert_token", "people.remove_key", "people.revoke_token",
-    "people.token_used", "people.use_nonce",
+    "people.disable_user", "people.insert_identity", "people.insert_key", "people.insert_token", "people.remove_identity",
+    "people.remove_key", "people.revoke_token", "people.revoke_tokens", "people.token_used", "people.use_nonce",
 }  # fmt: skip
 #: Both may.
 BOTH = {
     "disks.wish_of_disk",
-    "disks.delete_disk", "disks.insert_disk", "disks.insert_snapshot", "disks.restore_disk", "disks.undelete_disk",
+    "disks.delete_disk", "disks.insert_disk", "disks.insert_snapshot", "disks.leave_place", "disks.restore_disk", "disks.undelete_disk",
     "disks.forget_volume", "people.audit", "people.insert_user", "people.make_admin", "people.boxes_of",
     "reservations.add_secret", "reservations.insert_event", "reservations.insert_reservation",
 }  # fmt: skip

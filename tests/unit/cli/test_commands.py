@@ -290,3 +290,20 @@ def test_availability_tells_whole_nodes(now, said):
     )  # fmt: skip
 
     assert offer(row).startswith(said)
+
+
+def test_a_disk_says_where_it_lies_and_what_it_takes_to_use_it_elsewhere(gpudev, stub):
+    stub.rows = [reservation("work")]
+    moves = [views.MoveView(to="another zone of east", by="snapshot", how="gpudev disk move work: so\x1b[31m")]
+    disk = views.DiskView(
+        id=stub.rows[0].id, name="work", size_bytes=1, created_at=NOW, backend="east", zone="east-a", moves=moves
+    )
+    stub.on("GET", "/disks/work", disk)
+    stub.on("POST", "/disks/work/move", msgspec.structs.replace(disk, leaving=True))
+
+    shown, moved = gpudev("disk", "show", "work"), gpudev("disk", "move", "work")
+
+    assert "east, in east-a" in shown.out
+    assert "To use it in another zone of east: gpudev disk move work" in shown.err
+    assert "\x1b" not in shown.err
+    assert moved.out == "work leaves its zone: its next box, anywhere in east, starts from its newest snapshot.\n"

@@ -42,7 +42,7 @@ def snapshot(number, age, state="completed", reason="end"):
 def world(volumes=(), snapshots=(), *, disk=None, held=False, keep=None, sightings=None):
     return DiskWorld(
         now=NOW,
-        disk={"purge_at": None, "purged_at": None, "restore_from": None} | (disk or {}),
+        disk={"purge_at": None, "purged_at": None, "restore_from": None, "leaving": False} | (disk or {}),
         volumes=list(volumes),
         snapshots=list(snapshots),
         held=held,

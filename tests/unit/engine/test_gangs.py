@@ -193,3 +193,12 @@ def test_gangs_of_one_shape_follow_each_other(hours):
     placed = answer(*(ask(seq, 2, hours) for seq in range(1, 5)))
 
     assert [placed[seq].starts_at for seq in range(1, 5)] == [NOW + hours * turn * HOUR for turn in range(4)]
+
+
+def test_a_gang_whose_disk_is_in_a_zone_is_in_that_zone():
+    bins = tuple(node(name, zone) for name, zone in (("n1", "z1"), ("n2", "z1"), ("n3", "z2"), ("n4", "z2")))
+
+    placed = answer(ask(1, 2, zone="z2"), ask(2, 3, zone="z2"), bins=bins)
+
+    assert set(placed[1].nodes) == {"n3", "n4"}
+    assert placed[2].waiting_for == "3 whole nodes of h100 in z2, where its disk is, that can be used"

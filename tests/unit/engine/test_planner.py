@@ -164,3 +164,28 @@ def test_everyone_who_fits_somewhere_has_a_time(waiting, bins):
 
     largest = max(place.usable for place in bins)
     assert all((placed[asked.seq].starts_at is None) == (asked.slots > largest) for asked in waiting)
+
+
+def test_a_disk_of_a_zone_keeps_its_request_in_it_and_on_any_node_of_it():
+    near, far = (attrs.evolve(node(name), zone=zone) for name, zone in (("n2", "z1"), ("n3", "z2")))
+    full = attrs.evolve(node("n1"), zone="z1")
+
+    placed = answer(ask(1, 8, zone="z1"), ask(2, 8, zone="z1"), bins=(full, near, far), holdings=(held(8, 3),))
+
+    assert (placed[1].node, placed[1].starts_at) == ("n2", NOW)
+    assert (placed[2].node, placed[2].starts_at) == ("n2", NOW + HOUR)
+
+
+def test_two_requests_alike_but_for_the_zone_are_placed_each_in_its_own():
+    bins = tuple(attrs.evolve(node(name), zone=zone) for name, zone in (("n1", "z1"), ("n2", "z2")))
+
+    placed = answer(ask(1, 4, zone="z1"), ask(2, 4, zone="z2"), ask(3, 4), bins=bins)
+
+    assert [placed[n].node for n in (1, 2)] == ["n1", "n2"]
+
+
+def test_who_cannot_start_is_told_of_the_disks_zone():
+    placed = answer(ask(1, 8, zone="z9"))
+
+    assert placed[1].starts_at is None
+    assert placed[1].waiting_for == "a node with 8 × h100 that can be used, in z9, where its disk is"

@@ -41,7 +41,7 @@ UPDATE disk SET deleted_at = NULL, purge_at = NULL, wake_at = gpudev_now(), gene
 WHERE id = %(id)s AND deleted_at IS NOT NULL AND purged_at IS NULL AND purge_at > gpudev_now()
 
 -- name: place_disk
--- A disk's first volume decides where it lives.
+-- A disk lives where its newest volume does; how far that reaches is copied from it by a trigger.
 UPDATE disk SET backend = %(backend)s, node = %(node)s, volume_id = %(volume_id)s, restore_from = NULL,
     generation = generation + 1
 WHERE id = %(id)s AND generation = %(generation)s
@@ -72,8 +72,10 @@ SELECT disk_id, reservation_id FROM disk_lease WHERE released_at IS NULL
 
 -- name: insert_volume
 -- Intend a volume; its id is its name outside.
-INSERT INTO volume (id, disk_id, backend, node, state, from_snapshot_id)
-VALUES (%(id)s, %(disk_id)s, %(backend)s, %(node)s, 'intended', %(from_snapshot_id)s)
+INSERT INTO volume (id, disk_id, backend, node, zone, reach, state, from_snapshot_id)
+VALUES (%(id)s, %(disk_id)s, %(backend)s, %(node)s,
+    COALESCE((SELECT n.zone FROM node n WHERE n.backend = %(backend)s AND n.name = %(node)s), 'local'), %(reach)s, 'intended',
+    %(from_snapshot_id)s)
 
 -- name: find_volume
 -- One volume.
@@ -147,6 +149,10 @@ WHERE id = %(id)s AND lease_epoch = %(epoch)s AND generation = %(generation)s
 -- Have a disk looked at now, and whoever works on it look again.
 UPDATE disk SET generation = generation + 1, wake_at = gpudev_now() WHERE id = %(id)s
 
+-- name: leave_place
+-- Have a disk's volume given up as soon as a snapshot has all of it.
+UPDATE disk SET leaving = true, generation = generation + 1, wake_at = gpudev_now() WHERE id = %(id)s
+
 -- name: lock_disk
 -- Let nobody wish anything of a disk, or take it, until this transaction ends. What is so is read by later statements.
 SELECT id FROM disk WHERE id = %(id)s FOR UPDATE
@@ -179,5 +185,5 @@ WHERE id = %(id)s AND lease_holder = %(holder)s AND %(detail)s::text IS NOT NULL
 
 -- name: forget_volume
 -- A disk without its volume is brought back from the snapshot that has its content.
-UPDATE disk SET volume_id = NULL, restore_from = %(restore_from)s, generation = generation + 1
+UPDATE disk SET volume_id = NULL, restore_from = %(restore_from)s, leaving = false, generation = generation + 1
 WHERE id = %(id)s AND volume_id = %(volume_id)s

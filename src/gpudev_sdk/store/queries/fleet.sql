@@ -61,6 +61,14 @@ LEFT JOIN backend_claim c ON c.backend = s.backend
 WHERE c.paused IS NULL
 GROUP BY s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason
 
+-- name: together_in
+-- How many whole nodes of a type one zone has.
+SELECT count(*) AS nodes FROM (
+    SELECT s.node, count(*) AS slots FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
+    WHERE s.present AND s.backend = %(backend)s AND s.gpu_type = %(gpu_type)s AND n.zone = %(zone)s
+    GROUP BY s.node) w
+WHERE w.slots = %(slots)s
+
 -- name: together_with
 -- How many whole nodes of a type the zone of one node has, if it is one of them.
 SELECT count(*) AS nodes FROM (
@@ -96,7 +104,8 @@ WHERE r.state IN ('preparing', 'active', 'stopping')
 -- Everybody in line, with what ties them to a place. Who waits for a person waits outside.
 SELECT r.id, r.owner_id, u.name AS owner, r.name, r.gpu_type, r.gpus, r.slots_needed, r.nodes, r.granted, r.priority, r.seq,
     r.disk_id, r.request ->> 'backend' AS backend, r.retry_at, r.cancel_requested_at, d.backend AS disk_backend,
-    d.node AS disk_node
+    CASE WHEN d.reach = 'node' THEN d.node END AS disk_node,
+    CASE WHEN d.reach = 'zone' AND d.volume_id IS NOT NULL THEN d.zone END AS disk_zone
 FROM reservation r JOIN app_user u ON u.id = r.owner_id LEFT JOIN disk d ON d.id = r.disk_id
 WHERE r.state = 'queued' AND r.needs_attention IS NULL
 ORDER BY r.priority DESC, r.seq

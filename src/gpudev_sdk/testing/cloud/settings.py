@@ -6,6 +6,7 @@ import datetime as dt
 
 import attrs
 
+from gpudev_sdk.domain.disk import Reach
 from gpudev_sdk.testing.cloud.cloud import SimulatedCloud
 
 
@@ -18,5 +19,7 @@ class SimulatedSettings:
     keep_volumes: dt.timedelta | None = None
     #: Why volumes here cannot have snapshots; empty where they can.
     snapshots_off: str = ""
+    #: How far from where it was made a volume is told to be mountable; the cloud itself minds zones.
+    reach: Reach = Reach.ZONE
     #: Who presents himself, on a person's own machine.
     person: str = "ada"

@@ -38,6 +38,7 @@ class SimulatedStorage(Storage):
         self._off = settings.snapshots_off
         self._install_id = context.install_id
         self.keep_volumes = settings.keep_volumes
+        self.reach = settings.reach
         self._volumes: Doubts[uuid.UUID] = Doubts()
         self._attached: Doubts[uuid.UUID] = Doubts()
         self._snapshots: Doubts[uuid.UUID] = Doubts()

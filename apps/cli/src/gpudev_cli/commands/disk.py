@@ -45,7 +45,9 @@ def _state(disk: Disk) -> str:
         return f"deleted, to be had back until {when.moment(disk.purge_at) or '?'}"
     if disk.needs_attention:
         return f"needs attention: {disk.needs_attention}"
-    return f"in use by {disk.in_use_by}" if disk.in_use_by else "idle"
+    if disk.in_use_by:
+        return f"in use by {disk.in_use_by}"
+    return "leaving its zone" if disk.leaving else "idle"
 
 
 @command.command("create")
@@ -72,9 +74,34 @@ def show_disk(server: str | None, name: str, as_json: bool) -> None:
     if as_json:
         words.json(disk)
         return
-    facts = [("name", disk.name), ("id", disk.id), ("state", _state(disk)), ("on", disk.backend)]
+    facts = [("name", disk.name), ("id", disk.id), ("state", _state(disk)), ("lies", _place(disk))]
     facts += [("size", size(disk.size_bytes)), ("used", size(disk.used_bytes)), ("snapshots", disk.snapshots)]
     words.pairs([*facts, ("made", when.both(disk.created_at)), ("last used", when.both(disk.last_used_at))])
+    for move in disk.moves:
+        words.note(f"To use it in {move.to}: {move.how}.")
+
+
+def _place(disk: Disk) -> str:
+    if disk.backend is None:
+        return "nowhere yet: its first box decides"
+    tie = f"on {disk.node}" if disk.node else f"in {disk.zone}" if disk.zone else "in no zone"
+    return f"{disk.backend}, {tie}"
+
+
+@command.command("move")
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def move_disk(server: str | None, name: str, as_json: bool) -> None:
+    """Free a disk from its zone: its next box may be in any zone of its backend, and starts from its newest snapshot.
+
+    \b
+    gpudev disk show work      says where it lies, and what else moving takes
+    """
+    with opened(server) as calls:
+        disk = calls.disks.move(name)
+    line = f"{disk.name} leaves its zone: its next box, anywhere in {disk.backend}, starts from its newest snapshot."
+    _say(disk, as_json, line)
 
 
 @command.command("delete")

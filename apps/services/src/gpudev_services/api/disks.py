@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from gpudev_sdk.engine import disk_edits, show
+from gpudev_sdk.engine import disk_edits, disk_leave, show
 from gpudev_sdk.wire.bodies import DiskBody, RestoreBody
 from gpudev_sdk.wire.views import DisksView, DiskView, SnapshotsView, SnapshotView
 from gpudev_services.api.desk import TheDesk, Who
@@ -71,6 +71,14 @@ def restore(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[Restore
     return show.disk_view(desk.engine, who.user, name)
 
 
+@post("/disks/{name:str}/move", status_code=202, sync_to_thread=True)
+def move_disk(desk: TheDesk, who: Who, name: FromPath[str]) -> DiskView:
+    """Free a disk from its zone, so that its next box can be in any of its backend: it comes from the newest snapshot then."""
+    desk.rates.take(WRITE, str(who.user.id))
+    disk_leave.leave(desk.engine, who.user, name)
+    return show.disk_view(desk.engine, who.user, name)
+
+
 ROUTES = [
     list_disks,
     create_disk,
@@ -80,4 +88,5 @@ ROUTES = [
     list_snapshots,
     take_snapshot,
     restore,
+    move_disk,
 ]
