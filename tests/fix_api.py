@@ -49,12 +49,27 @@ async def _serve(desk, folder, started, over):
 
 
 @pytest.fixture
-def api(bench, kim, api_store, tmp_path_factory):
+def logins():
+    """The configured logins, by name; a test that wants some has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture
+def audiences():
+    """What a login may be signed for."""
+    return frozenset()
+
+
+@pytest.fixture
+def api(bench, kim, api_store, tmp_path_factory, logins, audiences):
     """The API; kim is the owner of the machine."""
     folder = tmp_path_factory.mktemp("api")
     kim = attrs.evolve(kim, is_admin=True)
     engine = attrs.evolve(bench.engine, store=api_store)
-    desk = Desk(engine=engine, doctor_engine=bench.engine, hub=Hub(), name="lab", nonce_secret=b"n" * 32, operator=kim)
+    desk = Desk(
+        engine=engine, doctor_engine=bench.engine, hub=Hub(), name="lab", nonce_secret=b"n" * 32, operator=kim,
+        logins=logins, audiences=audiences,
+    )  # fmt: skip
     started, over = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(desk, folder, started, over)))
     thread.start()

@@ -21,8 +21,11 @@ from gpudev_sdk.domain.names import LABEL
 from gpudev_sdk.domain.times import HOUR
 from gpudev_sdk.errors import ConfigError, GpudevError
 from gpudev_sdk.providers import Compute, Context, IdentityProvider, Storage
+from gpudev_sdk.providers.identity import public_settings
 
 T = TypeVar("T")
+#: The provider whose subjects are enrolled keys.
+KEYS = "ssh"
 #: What a machine of its own has when nothing is configured.
 ONE_MACHINE: dict[str, Any] = {
     "backends": {"local": {"compute": "local", "storage": "local"}},
@@ -235,12 +238,44 @@ def read_backend(table: Mapping[str, Any], name: str) -> Providers:
     )
 
 
-def build_login(table: Mapping[str, Any], context: Context) -> IdentityProvider:
+@attrs.frozen(kw_only=True)
+class Login:
+    """What `[logins.NAME]` names, built."""
+
+    name: str
+    provider: str
+    identity: IdentityProvider
+    #: Whether a person whom nobody knows is made a user by their first proof.
+    enrol: bool = False
+    #: What a client is told of its settings.
+    public: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_by_key(self) -> bool:
+        """Whether its subjects are keys, which are enrolled as such and never linked."""
+        return self.provider == KEYS
+
+
+def build_login(table: Mapping[str, Any], context: Context) -> Login:
     """Load the provider that `[logins.NAME]` names and build it."""
     where = f"logins.{context.name}"
-    provider = _named(table, "provider", where)
+    provider, enrol = _named(table, "provider", where), table.get("enrol", False)
+    unknown = set(table) - {"provider", "enrol", provider}
+    if unknown:
+        raise ConfigError(
+            f"[{where}] does not know {sorted(unknown)[0]!r}", hint=f"It knows: enrol, provider, {provider}."
+        )
+    if not isinstance(enrol, bool):
+        raise ConfigError(f"[{where}]: enrol cannot be {enrol!r}", hint="Give it true or false.")
+    if enrol and provider == KEYS:
+        raise ConfigError(
+            f"[{where}] cannot enrol: anybody can make a key",
+            hint="Leave enrol out, and add people: gpudev admin users add NAME --key FILE.pub.",
+        )
     kind = plugins.identity(provider)
-    return kind(_provider_settings(kind.Settings, table, provider, where), context)
+    settings = _provider_settings(kind.Settings, table, provider, where)
+    public = public_settings(kind, settings)
+    return Login(name=context.name, provider=provider, identity=kind(settings, context), enrol=enrol, public=public)
 
 
 def load_policy(name: str) -> plugins.Plugin:

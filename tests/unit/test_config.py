@@ -10,9 +10,10 @@ import pytest
 
 from gpudev_sdk import config
 from gpudev_sdk.domain.times import HOUR, MINUTE
-from gpudev_sdk.errors import ConfigError, UnknownProvider
+from gpudev_sdk.errors import BrokenPlugin, ConfigError, UnknownProvider
 from gpudev_sdk.local.storage import LocalStorage
 from gpudev_sdk.providers import Context
+from tests.corp_login import CorpIdentity
 
 
 @pytest.fixture
@@ -140,7 +141,45 @@ def test_a_providers_wrong_setting_names_its_table(context, table, said):
 def test_a_login_is_built_of_the_provider_it_names(context):
     login = config.build_login({"provider": "example", "example": {"word": "open"}}, context)
 
-    assert type(login).__name__ == "ExampleIdentity"
+    assert type(login.identity).__name__ == "ExampleIdentity"
+    assert (login.name, login.provider, login.enrol, login.public) == ("here", "example", False, {})
+
+
+def test_a_login_may_enrol_where_the_operator_says_so(context):
+    assert config.build_login({"provider": "example", "enrol": True}, context).enrol
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"provider": "ssh", "enrol": True}, "cannot enrol: anybody can make a key"),
+        ({"provider": "example", "enrol": "false"}, "enrol cannot be 'false'"),
+        ({"provider": "example", "enroll": True}, "does not know 'enroll'"),
+    ],
+)
+def test_a_login_that_would_let_in_others_than_meant_is_refused(context, table, said):
+    with pytest.raises(ConfigError, match=said) as raised:
+        config.build_login(table, context)
+
+    assert raised.value.hint
+
+
+def test_a_client_is_told_what_a_login_calls_public_and_nothing_more(context, monkeypatch):
+    monkeypatch.setattr(config.plugins, "identity", lambda name: CorpIdentity)
+    said = {"realm": "lab", "strict": True, "kubeconfig": "/root/kube", "word": "s3cret"}
+
+    login = config.build_login({"provider": "corp", "corp": said}, context)
+
+    assert login.public == {"realm": "lab", "strict": "true", "patience": "5"}
+
+
+@pytest.mark.parametrize("name", ["word", "groups", "note", "nothing"])
+def test_a_class_that_would_tell_what_is_hidden_or_no_plain_value_is_broken(context, monkeypatch, name):
+    monkeypatch.setattr(config.plugins, "identity", lambda _: CorpIdentity)
+    monkeypatch.setattr(CorpIdentity, "public", (name,))
+
+    with pytest.raises(BrokenPlugin, match=name):
+        config.build_login({"provider": "corp"}, context)
 
 
 def test_settings_are_values():

@@ -34,6 +34,8 @@ class Install(NamedTuple):
     install_id: str = ""
     #: The key file that one signed in with, where it was named; boxes want it too.
     key: str = ""
+    #: What one set for the login with `--set`, by name.
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 class Token(NamedTuple):
@@ -119,7 +121,11 @@ def _install(name: str, table: dict[str, Any]) -> Install:
         raise TypeError(f"{name!r} cannot name an install")
     origin = parse_origin(str(table.get("origin", "")))
     fields = {field: str(table.get(field, "")) for field in ("user", "install_id", "key")}
-    return Install(name=name, origin=origin, login=str(table.get("login", "ssh")), **fields)
+    settings = table.get("settings", {})
+    if not all(isinstance(value, str) for value in settings.values()):
+        raise TypeError("settings are not texts")
+    login = str(table.get("login", "ssh"))
+    return Install(name=name, origin=origin, login=login, settings=tuple(sorted(settings.items())), **fields)
 
 
 def write_config(places: Places, config: ClientConfig) -> None:
@@ -133,6 +139,9 @@ def write_config(places: Places, config: ClientConfig) -> None:
         lines.append(f'\n[installs."{install.name}"]\n')
         lines.append(f"origin = {_quoted(str(install.origin))}\n")
         lines += [f"{field} = {_quoted(getattr(install, field))}\n" for field in ("login", "user", "install_id", "key")]
+        if install.settings:
+            pairs = ", ".join(f"{_quoted(field)} = {_quoted(value)}" for field, value in install.settings)
+            lines.append(f"settings = {{ {pairs} }}\n")
     write_private(places.config_file, "".join(lines))
 
 

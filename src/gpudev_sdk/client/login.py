@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import attrs
+
 from gpudev_sdk import plugins
+from gpudev_sdk.client import login_settings
 from gpudev_sdk.client.api import Api
 from gpudev_sdk.client.clock import now
 from gpudev_sdk.client.connecting import remote_transport
@@ -21,13 +25,14 @@ from gpudev_sdk.client.installs import (
 )
 from gpudev_sdk.client.origins import Origin
 from gpudev_sdk.client.places import Places
+from gpudev_sdk.domain.names import LABEL
 from gpudev_sdk.domain.user import Challenge
-from gpudev_sdk.errors import Conflict, InvalidRequest, NotFound, NotSignedIn, Unavailable
+from gpudev_sdk.errors import Conflict, InvalidRequest, NotAllowed, NotFound, NotSignedIn, Unavailable
 from gpudev_sdk.providers import Context, IdentityProvider
 from gpudev_sdk.ssh.audience import audience
 from gpudev_sdk.wire.account_views import ChallengeView, LoginView
 from gpudev_sdk.wire.bodies import LoginBody
-from gpudev_sdk.wire.views import ServerView
+from gpudev_sdk.wire.views import LoginOffer, ServerView
 
 DEFAULT_LOGIN = "ssh"
 
@@ -39,20 +44,29 @@ class SignedIn(NamedTuple):
     token: Token
 
 
-def login(
-    places: Places, origin: Origin, *, by: str | None = None, name: str | None = None, key: str | None = None
-) -> SignedIn:
+class Means(NamedTuple):
+    """By which login to sign in, and with what."""
+
+    #: One of the server's logins; None is the usual one.
+    by: str | None = None
+    #: A key file, for a login that signs with one.
+    key: str | None = None
+    #: Settings of the login, as texts by name.
+    settings: Mapping[str, str] = {}
+
+
+def login(places: Places, origin: Origin, means: Means, *, name: str | None = None) -> SignedIn:
     """Sign in to the server at an address, and make it the one that is meant from now on.
 
-    `by` names one of the server's logins, `name` is what to call the server here. What is signed names the address and
-    the pin that were dialled, never what the server says of itself.
+    `name` is what to call the server here. What is signed names the address and the pin that were dialled, never what the
+    server says of itself.
     """
     transport = remote_transport(places, Install(name=origin.host, origin=origin))
     with contextlib.closing(transport):
         api = Api(transport, lambda: None)
         server = api.get("/server", ServerView)
-        chosen = _choose(server, by)
-        provider = _provider(places, server, chosen, key)
+        chosen = _choose(server, means.by)
+        provider = _provider(places, server, _offer(server, chosen), means)
         given = _exchange(api, provider, origin, chosen)
     config = read_config(places)
     install = Install(
@@ -61,7 +75,8 @@ def login(
         login=chosen,
         user=given.user,
         install_id=str(server.install_id),
-        key=key or "",
+        key=means.key or "",
+        settings=tuple(sorted(means.settings.items())),
     )
     token = Token(given.token, given.expires_at)
     keep_token(places, origin, token)
@@ -70,23 +85,40 @@ def login(
 
 
 def _choose(server: ServerView, by: str | None) -> str:
+    there = [name for name in server.logins if LABEL.match(name)]
     if by is None:
-        by = DEFAULT_LOGIN if DEFAULT_LOGIN in server.logins or not server.logins else server.logins[0]
-    if by not in server.logins:
-        there = ", ".join(server.logins) or "none"
-        raise NotFound(f"the server has no login {by[:40]!r}", hint=f"It has: {there}. Choose with --by.")
+        by = DEFAULT_LOGIN if DEFAULT_LOGIN in there or not there else there[0]
+    if by not in there:
+        raise NotFound(
+            f"the server has no login {by[:40]!r}", hint=f"It has: {', '.join(there) or 'none'}. Choose with --by."
+        )
     return by
 
 
-def _provider(places: Places, server: ServerView, chosen: str, key: str | None) -> IdentityProvider:
+def _offer(server: ServerView, chosen: str) -> LoginOffer:
+    """Return what the server says of a login; one of an older version says only its name."""
+    for offer in server.login_offers:
+        if offer.name == chosen:
+            return offer
     # The name of a login is the operator's; where no plugin has it, the built-in one is meant.
     known = {plugin.name for plugin in plugins.installed()}
-    kind = plugins.identity(chosen if chosen in known else DEFAULT_LOGIN)
-    try:
-        settings = kind.Settings() if key is None else kind.Settings(key=key)
-    except TypeError as error:
-        raise InvalidRequest(f"the login {chosen!r} takes no key", hint="Leave --key out.") from error
-    return kind(settings, Context(install_id=server.install_id, name=chosen, data_folder=places.config))
+    return LoginOffer(name=chosen, provider=chosen if chosen in known else DEFAULT_LOGIN)
+
+
+def _provider(places: Places, server: ServerView, offer: LoginOffer, means: Means) -> IdentityProvider:
+    if not LABEL.match(offer.provider):
+        raise NotAllowed(
+            f"the login {offer.name!r} is by {offer.provider[:40]!r}, which no plugin can be called",
+            hint="See that this is the server you mean; tell its operator.",
+        )
+    kind = plugins.identity(offer.provider)
+    own = dict(means.settings)
+    if means.key is not None:
+        if "key" not in attrs.fields_dict(kind.Settings):
+            raise InvalidRequest(f"the login {offer.name!r} takes no key", hint="Leave --key out.")
+        own["key"] = means.key
+    settings = login_settings.make(offer.provider, kind, login_settings.Given(told=offer.settings, own=own))
+    return kind(settings, Context(install_id=server.install_id, name=offer.name, data_folder=places.config))
 
 
 def _exchange(api: Api, provider: IdentityProvider, origin: Origin, chosen: str) -> LoginView:

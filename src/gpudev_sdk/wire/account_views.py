@@ -1,10 +1,13 @@
-"""What the API answers of one's own account: keys, tokens, logins."""
+"""What the API answers of accounts: keys, tokens, logins, and whose identity is whose."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
 
+import msgspec
+
+from gpudev_sdk.wire.admin_views import UserView
 from gpudev_sdk.wire.views import View
 
 
@@ -66,3 +69,26 @@ class MeView(View, frozen=True, kw_only=True):
     live_gpus: int
     max_reservations: int
     max_gpus: int | None = None
+
+
+class IdentityView(View, frozen=True, kw_only=True):
+    """An identity of a login, linked to a person."""
+
+    id: uuid.UUID
+    login: str
+    subject: str
+    #: For people to read; empty where an admin linked it.
+    display: str
+    created_at: dt.datetime
+
+
+class PersonView(UserView, frozen=True, kw_only=True):
+    """A person for admins, with the identities that are linked to them."""
+
+    identities: list[IdentityView] = msgspec.field(default_factory=list)
+
+
+class PeopleView(View, frozen=True, kw_only=True):
+    """Everybody, for admins."""
+
+    items: list[PersonView]

@@ -88,6 +88,13 @@ class UserChangeBody(Body, frozen=True, kw_only=True):
     disabled: bool | None = None
 
 
+class IdentityBody(Body, frozen=True, kw_only=True):
+    """Link a login's identity to a person."""
+
+    login: Label
+    subject: Annotated[str, Meta(min_length=1, max_length=160)]
+
+
 class FileBody(Body, frozen=True, kw_only=True):
     """Name a file on the server's machine (operator only)."""
 

@@ -90,6 +90,8 @@ def test_the_owner_of_the_schema_is_no_owner_of_the_server(forbidden, statement)
         "SELECT message FROM pgmq.q_work",
         "UPDATE snapshot SET state = 'deleting'",
         "UPDATE backend_claim SET paused = NULL",
+        "UPDATE user_identity SET user_id = NULL",
+        "UPDATE user_identity SET subject = ''",
     ],
 )
 def test_the_api_does_not_do_the_engines_work(forbidden, statement):
@@ -102,13 +104,14 @@ def test_the_api_does_not_do_the_engines_work(forbidden, statement):
         "SELECT hash FROM api_token",
         "UPDATE app_user SET disabled_at = NULL",
         "INSERT INTO api_token (id) VALUES (NULL)",
+        "INSERT INTO user_identity (id) VALUES (NULL)",
     ],
 )
 def test_the_engine_does_not_let_anybody_in(forbidden, statement):
     forbidden(roles.ENGINE, statement)
 
 
-@pytest.mark.parametrize("table", ["reservation_secret", "api_token", "used_nonce", "user_key"])
+@pytest.mark.parametrize("table", ["reservation_secret", "api_token", "used_nonce", "user_key", "user_identity"])
 def test_figures_are_read_without_secrets(forbidden, table):
     forbidden(roles.READER, f"SELECT FROM {table}")
 

@@ -55,6 +55,33 @@ SELECT * FROM user_key WHERE user_id = %(user_id)s AND removed_at IS NULL ORDER 
 -- Take a key away.
 UPDATE user_key SET removed_at = gpudev_now() WHERE id = %(id)s AND user_id = %(user_id)s AND removed_at IS NULL
 
+-- name: insert_identity
+-- Link an identity of a login to a person.
+INSERT INTO user_identity (id, user_id, login, subject, display)
+VALUES (%(id)s, %(user_id)s, %(login)s, %(subject)s, %(display)s)
+ON CONFLICT (login, subject) WHERE removed_at IS NULL DO NOTHING RETURNING id
+
+-- name: find_identity
+-- A live identity and whose it is: by login and subject, word for word.
+SELECT i.*, u.name AS user_name, u.disabled_at FROM user_identity i JOIN app_user u ON u.id = i.user_id
+WHERE i.login = %(login)s AND i.subject = %(subject)s AND i.removed_at IS NULL
+
+-- name: was_unlinked
+-- Whether an admin once took this identity from somebody.
+SELECT 1 AS one FROM user_identity WHERE login = %(login)s AND subject = %(subject)s AND removed_at IS NOT NULL LIMIT 1
+
+-- name: list_identities
+-- Everybody's live identities, oldest first.
+SELECT * FROM user_identity WHERE removed_at IS NULL ORDER BY created_at, id
+
+-- name: remove_identity
+-- Unlink an identity from its person.
+UPDATE user_identity SET removed_at = gpudev_now() WHERE id = %(id)s AND user_id = %(user_id)s AND removed_at IS NULL
+
+-- name: revoke_tokens
+-- End every token of a person.
+UPDATE api_token SET revoked_at = gpudev_now() WHERE user_id = %(user_id)s AND revoked_at IS NULL
+
 -- name: insert_token
 -- A fresh token; only its hash is kept.
 INSERT INTO api_token (id, user_id, hash, era, expires_at)

@@ -10,12 +10,19 @@ from gpudev_cli import when, words
 from gpudev_cli.commands.key import read_public_key
 from gpudev_cli.services import become_service
 from gpudev_cli.session import opened
+from gpudev_sdk.client.calls import Calls
+from gpudev_sdk.client.refs import part
 from gpudev_sdk.client.values import size
 from gpudev_sdk.domain.names import check_name
-from gpudev_sdk.errors import Conflict
-from gpudev_sdk.wire.admin_views import UsersView
+from gpudev_sdk.errors import Conflict, NotFound
+from gpudev_sdk.wire.account_views import PeopleView, PersonView
+from gpudev_sdk.wire.bodies import IdentityBody
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+LOGIN = click.option("--login", required=True, metavar="LOGIN", help="One of the server's logins.")
+SUBJECT = click.option("--subject", required=True, metavar="SUBJECT", help="Who the login proved, as it refused them.")
 
 
 @click.group("admin")
@@ -25,7 +32,15 @@ def command() -> None:
 
 @command.group("users")
 def users() -> None:
-    """People who may use this server."""
+    """People who may use this server.
+
+    \b
+    Examples:
+      gpudev admin users add kim --key kim.pub
+      gpudev admin users link kim --login corp --subject 1234567890
+      gpudev admin users show kim
+      gpudev admin users disable kim
+    """
 
 
 @users.command("list")
@@ -34,16 +49,87 @@ def users() -> None:
 def list_users(server: str | None, as_json: bool) -> None:
     """Everybody."""
     with opened(server) as calls:
-        found = calls.admin.users()
+        found = _everybody(calls)
     if as_json:
-        words.json(UsersView(items=found))
+        words.json(PeopleView(items=found))
         return
     rows = [
-        (user.name, "disabled" if user.disabled else "admin" if user.is_admin else "user", user.keys,
+        (user.name, _standing(user), user.keys, ", ".join(sorted({each.login for each in user.identities})) or None,
          when.moment(user.created_at))
         for user in found
     ]  # fmt: skip
-    words.table(("NAME", "IS", "KEYS", "SINCE"), rows)
+    words.table(("NAME", "IS", "KEYS", "LOGINS", "SINCE"), rows)
+
+
+def _everybody(calls: Calls) -> list[PersonView]:
+    return calls.api.get("/admin/users", PeopleView).items
+
+
+def _find(calls: Calls, name: str) -> PersonView:
+    for user in _everybody(calls):
+        if user.name == name:
+            return user
+    raise NotFound(f"there is no user {name[:40]!r}", hint="`gpudev admin users list` shows everybody.")
+
+
+def _standing(user: PersonView) -> str:
+    return "disabled" if user.disabled else "admin" if user.is_admin else "user"
+
+
+@users.command("show")
+@click.argument("name")
+@AS_JSON
+@click.pass_obj
+def show_user(server: str | None, name: str, as_json: bool) -> None:
+    """One person, and as whom the logins know them."""
+    with opened(server) as calls:
+        user = _find(calls, name)
+    if as_json:
+        words.json(user)
+        return
+    words.pairs([
+        ("name", user.name), ("is", _standing(user)), ("keys", user.keys), ("since", when.moment(user.created_at))
+    ])  # fmt: skip
+    if user.identities:
+        rows = [
+            (each.login, each.subject, each.display or None, when.moment(each.created_at)) for each in user.identities
+        ]
+        words.table(("LOGIN", "SUBJECT", "SHOWN AS", "SINCE"), rows)
+
+
+@users.command("link")
+@click.argument("name")
+@LOGIN
+@SUBJECT
+@click.pass_obj
+def link_user(server: str | None, name: str, login: str, subject: str) -> None:
+    """Let whoever a login proves to be SUBJECT in as NAME. A refused login shows the person this line, whole.
+
+    \b
+    Example:
+      gpudev admin users link kim --login corp --subject 1234567890
+    """
+    with opened(server) as calls:
+        path = f"/admin/users/{part(name, 'user')}/identities"
+        calls.api.post(path, PersonView, IdentityBody(login=login, subject=subject))
+    words.say(f"{name} is whom {login} proves to be {subject}.")
+
+
+@users.command("unlink")
+@click.argument("name")
+@LOGIN
+@SUBJECT
+@click.pass_obj
+def unlink_user(server: str | None, name: str, login: str, subject: str) -> None:
+    """Let them in by it no more, and sign NAME out everywhere. To shut a person out at once, disable them."""
+    with opened(server) as calls:
+        for each in _find(calls, name).identities:
+            if (each.login, each.subject) == (login, subject):
+                calls.api.delete(f"/admin/users/{part(name, 'user')}/identities/{each.id}")
+                break
+        else:
+            raise NotFound(f"{name} has no such identity", hint=f"gpudev admin users show {name} lists them.")
+    words.say(f"{name} is no more whom {login} proves to be {subject}, and is signed out everywhere.")
 
 
 @users.command("add")

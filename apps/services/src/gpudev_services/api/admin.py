@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from litestar import get, patch, post
+import uuid
+
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from gpudev_sdk.engine import accounts, doctor
-from gpudev_sdk.errors import Conflict, NotAllowed
+from gpudev_sdk.engine import accounts, doctor, identities
+from gpudev_sdk.errors import Conflict, InvalidRequest, NotAllowed, NotFound
 from gpudev_sdk.store import people
-from gpudev_sdk.wire.admin_views import AdoptView, BackupView, DifferenceView, DoctorView, UsersView, UserView
-from gpudev_sdk.wire.bodies import AdoptBody, FileBody, UserBody, UserChangeBody
+from gpudev_sdk.wire.account_views import IdentityView, PeopleView, PersonView
+from gpudev_sdk.wire.admin_views import AdoptView, BackupView, DifferenceView, DoctorView
+from gpudev_sdk.wire.bodies import AdoptBody, FileBody, IdentityBody, UserBody, UserChangeBody
 from gpudev_services.api.desk import Admin, Caller, Desk, TheDesk, Who
 
 
@@ -32,39 +35,48 @@ def _audit(desk: Desk, who: Caller, action: str, target: str) -> None:
         conn.execute(people.Q["audit"], fields | {"request_id": who.request_id})
 
 
-def _users(desk: Desk) -> list[UserView]:
+def _users(desk: Desk) -> list[PersonView]:
     with desk.engine.store.transaction() as conn:
         found = conn.execute(people.Q["list_users"]).fetchall()
+        linked = conn.execute(people.Q["list_identities"]).fetchall()
+    fields = ("id", "login", "subject", "display", "created_at")
     return [
-        UserView(
+        PersonView(
             name=row["name"],
             is_admin=row["is_admin"],
             disabled=row["disabled_at"] is not None,
             created_at=row["created_at"],
             keys=row["keys"],
+            identities=[
+                IdentityView(**{name: each[name] for name in fields}) for each in linked if each["user_id"] == row["id"]
+            ],
         )
         for row in found
     ]
 
 
+def _user(desk: Desk, name: str) -> PersonView:
+    return next(view for view in _users(desk) if view.name == name)
+
+
 @get("/admin/users", sync_to_thread=True)
-def users(desk: TheDesk, who: Who) -> UsersView:
+def users(desk: TheDesk, who: Who) -> PeopleView:
     """List everybody."""
     _admin(who)
-    return UsersView(items=_users(desk))
+    return PeopleView(items=_users(desk))
 
 
 @post("/admin/users", status_code=201, sync_to_thread=True)
-def add_user(desk: TheDesk, who: Who, data: JSONBody[UserBody]) -> UserView:
+def add_user(desk: TheDesk, who: Who, data: JSONBody[UserBody]) -> PersonView:
     """Add a person, with a first key."""
     _admin(who)
     _audit(desk, who, "user-add", data.name)
     accounts.add_user(desk.engine, data.name, data.public_key, is_admin=data.is_admin)
-    return next(view for view in _users(desk) if view.name == data.name)
+    return _user(desk, data.name)
 
 
 @patch("/admin/users/{name:str}", sync_to_thread=True)
-def change_user(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[UserChangeBody]) -> UserView:
+def change_user(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[UserChangeBody]) -> PersonView:
     """Shut a person out, or let them in again."""
     _admin(who)
     if data.disabled is not None:
@@ -72,7 +84,35 @@ def change_user(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[Use
             raise Conflict("you cannot shut yourself out")
         _audit(desk, who, "user-disable" if data.disabled else "user-enable", name)
         accounts.set_disabled(desk.engine, name, disabled=data.disabled)
-    return next(view for view in _users(desk) if view.name == name)
+    return _user(desk, name)
+
+
+@post("/admin/users/{name:str}/identities", status_code=201, sync_to_thread=True)
+def link(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[IdentityBody]) -> PersonView:
+    """Link a login's identity to a person: whoever proves it is them."""
+    _admin(who)
+    login = desk.logins.get(data.login)
+    if login is None:
+        there = ", ".join(sorted(desk.logins)) or "none"
+        raise NotFound(f"this server has no login {data.login[:40]!r}", hint=f"It has: {there}.")
+    if login.is_by_key:
+        raise InvalidRequest(
+            f"{data.login} lets in by keys",
+            field="login",
+            hint=f"Have them add theirs: gpudev admin users add {name} --key",
+        )
+    _audit(desk, who, "identity-link", f"{name} {data.login} {data.subject}")
+    identities.link(desk.engine, name, data.login, data.subject)
+    return _user(desk, name)
+
+
+@delete("/admin/users/{name:str}/identities/{identity_id:uuid}", status_code=200, sync_to_thread=True)
+def unlink(desk: TheDesk, who: Who, name: FromPath[str], identity_id: FromPath[uuid.UUID]) -> PersonView:
+    """Take an identity from a person, and end all their tokens."""
+    _admin(who)
+    _audit(desk, who, "identity-unlink", f"{name} {identity_id}")
+    identities.unlink(desk.engine, name, identity_id)
+    return _user(desk, name)
 
 
 @get("/admin/doctor", sync_to_thread=True)
@@ -116,4 +156,4 @@ def adopt(desk: TheDesk, who: Who, data: JSONBody[AdoptBody]) -> AdoptView:
     return _differences(desk, data.backend, adopted=True)
 
 
-ROUTES = [users, add_user, change_user, show_doctor, backup, differences, adopt]
+ROUTES = [users, add_user, change_user, link, unlink, show_doctor, backup, differences, adopt]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 import attrs
 from litestar.di import NamedDependency
 
+from gpudev_sdk.config import Login
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
-from gpudev_sdk.providers import IdentityProvider
 from gpudev_sdk.wire.views import GatewayView
 from gpudev_services.api.hub import Hub
 from gpudev_services.api.rates import Rates
@@ -39,7 +39,7 @@ class Desk:
     hub: Hub
     name: str
     nonce_secret: bytes = attrs.field(repr=False)
-    logins: Mapping[str, IdentityProvider] = attrs.field(factory=dict)
+    logins: Mapping[str, Login] = attrs.field(factory=dict)
     #: Audiences that a login may have been signed for: our origins with our pin.
     audiences: frozenset[str] = frozenset()
     gateway: GatewayView | None = None

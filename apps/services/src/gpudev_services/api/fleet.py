@@ -9,7 +9,7 @@ from litestar import MediaType, Response, get
 from gpudev_sdk.engine import availability
 from gpudev_sdk.errors import NotFound
 from gpudev_sdk.store import fleet
-from gpudev_sdk.wire.views import AvailabilityView, GpuTypesView, ServerView
+from gpudev_sdk.wire.views import AvailabilityView, GpuTypesView, LoginOffer, ServerView
 from gpudev_services.api.desk import TheDesk, Who
 
 VERSION = importlib.metadata.version("gpudev-services")
@@ -40,6 +40,10 @@ def server(desk: TheDesk) -> ServerView:
         backends={name: backend.notes() for name, backend in desk.engine.backends.items()},
         gateway=desk.gateway,
         logins=sorted(desk.logins),
+        login_offers=[
+            LoginOffer(name=name, provider=login.provider, settings=dict(login.public))
+            for name, login in sorted(desk.logins.items())
+        ],
     )
 
 

@@ -9,22 +9,24 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
+from gpudev_sdk.config import Login
 from gpudev_sdk.domain.user import Challenge, Credentials
+from gpudev_sdk.engine import identities
 from gpudev_sdk.engine.accounts import add_key, keys_changed
 from gpudev_sdk.errors import NotFound, NotSignedIn
 from gpudev_sdk.ssh.login import check_challenge, issue_challenge
 from gpudev_sdk.store import bell, people
 from gpudev_sdk.store.reservations import Q, scalar
-from gpudev_sdk.store.rows import Row, user_from_row
+from gpudev_sdk.store.rows import Conn, Row, user_from_row
 from gpudev_sdk.wire.account_views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
 from gpudev_sdk.wire.bodies import KeyBody, LoginBody
 from gpudev_services.api.auth import issue_token
 from gpudev_services.api.clock import now
-from gpudev_services.api.desk import TheDesk, Who
+from gpudev_services.api.desk import Desk, TheDesk, Who
+from gpudev_services.api.problems import request_id
 from gpudev_services.api.rates import LOGIN, WRITE
 
 HttpRequest = Request[object, object, State]
-NO = "the login was not accepted"
 HINT = "See that an admin enrolled your key: gpudev admin users add NAME --key FILE.pub."
 
 
@@ -42,24 +44,43 @@ def challenge(request: HttpRequest, desk: TheDesk) -> ChallengeView:
 
 @post("/login", status_code=200, sync_to_thread=True)
 def login(request: HttpRequest, desk: TheDesk, data: JSONBody[LoginBody]) -> LoginView:
-    """Exchange signed credentials for a token. The same answer to everyone who is not let in."""
+    """Exchange credentials for a token. Whoever is not proven gets the same answer, whatever is wrong."""
     desk.rates.take(LOGIN, _address(request))
-    provider = desk.logins.get(data.login)
-    if provider is None or data.audience not in desk.audiences:
-        raise NotSignedIn(NO, hint="Log in at the address that the server's operator gave you.")
+    by = desk.logins.get(data.login)
+    if by is None or data.audience not in desk.audiences:
+        raise NotSignedIn(identities.NO, hint="Log in at the address that the server's operator gave you.")
     expires_at = check_challenge(desk.nonce_secret, data.nonce, now())
-    proven = provider.verify_credentials(
+    proven = by.identity.verify_credentials(
         Credentials(provider=data.login, fields=data.fields),
         Challenge(nonce=data.nonce, expires_at=expires_at, audience=data.audience),
     )
-    with desk.engine.store.transaction() as conn:
-        used = conn.execute(people.Q["use_nonce"], {"hash": hashlib.sha256(data.nonce.encode()).digest()}).fetchone()
-        key = conn.execute(people.Q["find_key"], {"fingerprint": proven.subject}).fetchone()
-        user = None if key is None else conn.execute(people.Q["find_user_by_id"], {"id": key["user_id"]}).fetchone()
-    if used is None or user is None or user["disabled_at"] is not None:
-        raise NotSignedIn(NO, hint=HINT)
+    proof = identities.Proof(login=data.login, identity=proven, enrols=by.enrol)
+    user = _come_in(desk, by, proof, data.nonce, request_id(request))
     token, until = issue_token(desk, user_from_row(user))
     return LoginView(token=token, expires_at=until, user=user["name"])  # type: ignore[arg-type]
+
+
+def _come_in(desk: Desk, by: Login, proof: identities.Proof, nonce: str, request: str) -> Row:
+    """Return whose proof it is, and spend its nonce whoever that is; raise NotSignedIn."""
+    with desk.engine.store.transaction() as conn:
+        fresh = conn.execute(people.Q["use_nonce"], {"hash": hashlib.sha256(nonce.encode()).digest()}).fetchone()
+        user = None if fresh is None else _person(conn, by, proof, request)
+        welcome = user is not None and user["disabled_at"] is None
+        if user is not None and welcome:
+            event = {"actor": user["name"], "via": f"login:{by.name}", "action": "login"}
+            conn.execute(people.Q["audit"], event | {"object": proof.identity.subject, "request_id": request})
+    if fresh is not None and user is None and not by.is_by_key:
+        raise identities.unknown(proof)
+    if user is None or not welcome:
+        raise NotSignedIn(identities.NO, hint=HINT if by.is_by_key else "Ask an admin of this install.")
+    return user
+
+
+def _person(conn: Conn, by: Login, proof: identities.Proof, request: str) -> Row | None:
+    if not by.is_by_key:
+        return identities.find(conn, proof, request)
+    key = conn.execute(people.Q["find_key"], {"fingerprint": proof.identity.subject}).fetchone()
+    return None if key is None else conn.execute(people.Q["find_user_by_id"], {"id": key["user_id"]}).fetchone()
 
 
 @get("/me", sync_to_thread=True)

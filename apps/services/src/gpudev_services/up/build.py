@@ -16,7 +16,7 @@ from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.errors import GpudevError, PluginError, Refused
-from gpudev_sdk.providers import Context, IdentityProvider
+from gpudev_sdk.providers import Context
 from gpudev_sdk.ssh.ca import HostAuthority
 from gpudev_sdk.store import ids, people
 from gpudev_sdk.store.pool import Store
@@ -73,9 +73,9 @@ def check(configuration: config.Configuration) -> None:
 
 def logins(
     configuration: config.Configuration, install: uuid.UUID, folder: DataFolder
-) -> tuple[dict[str, IdentityProvider], dict[str, str]]:
+) -> tuple[dict[str, config.Login], dict[str, str]]:
     """Build every configured login; return those that work and why the others do not."""
-    built: dict[str, IdentityProvider] = {}
+    built: dict[str, config.Login] = {}
     broken: dict[str, str] = {}
     for name, table in configuration.logins.items():
         context = Context(install_id=install, name=name, data_folder=folder.root)
