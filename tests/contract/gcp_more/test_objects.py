@@ -121,6 +121,32 @@ class TestObjects(ObjectStorageContract):
             with pytest.raises(TryLater, match="bucket does not exist"):
                 call()
 
+    def test_a_gone_object_is_told_from_a_gone_bucket_in_whatever_words(self, objects, gcs):
+        objects.put_object("a", b"1")
+        answer = gcs.web.answer
+        plain = {"error": {"code": 404, "message": "Not Found"}}
+
+        def mumble(asked):
+            reply = answer(asked)
+            return Reply.of(plain, 404) if reply.status == 404 else reply
+
+        gcs.web.answer = mumble
+
+        assert objects.find_object("b") is None
+        objects.delete_object("b")
+        gcs.bucket = "another"
+        with pytest.raises(TryLater):
+            objects.find_object("a")
+
+    def test_an_object_that_is_listed_and_not_found_is_not_called_gone(self, objects, gcs):
+        objects.put_object("a", b"1")
+        answer = gcs.web.answer
+        plain = {"error": {"code": 404, "message": "Not Found"}}
+        gcs.web.answer = lambda asked: Reply.of(plain, 404) if "/o/" in asked.target else answer(asked)
+
+        with pytest.raises(TryLater):
+            objects.find_object("a")
+
     def test_a_delete_of_what_is_gone_is_fine_whatever_was_expected(self, objects):
         made = objects.put_object("a", b"1")
         objects.delete_object("a", expected=made.version)
@@ -169,6 +195,16 @@ class TestObjects(ObjectStorageContract):
             objects.put_object("a", b"1", expected=NOTHING)
 
         assert len(gcs.web.asked) == 1
+
+    def test_nothing_is_asked_that_we_did_not_ask(self, objects, gcs):
+        """Least of all for the bucket itself, which takes a right of its own."""
+        objects.put_object("a", b"1")
+        objects.find_object("a")
+        objects.list_objects()
+        objects.delete_object("a")
+
+        assert [asked.verb for asked in gcs.web.asked] == ["POST", "GET", "GET", "GET", "DELETE"]
+        assert all("/o" in asked.target for asked in gcs.web.asked)
 
     def test_a_version_says_when_it_was_stored(self, objects):
         assert objects.put_object("a", b"1").stored_at.tzinfo is not None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from gpudev_gcp.errors import ObjectChanged, translated
@@ -25,7 +26,7 @@ _GENERATION = re.compile(r"[0-9]{1,19}\Z")
 _CALL, _REPEATED = 15.0, 3.0
 #: How often a read is begun anew because the object was replaced in the middle of it.
 _TRIES = 3
-#: What the API says of an object that is not there; of a missing bucket it says something else, with the same status.
+#: What the API says of an object that is not there.
 _NO_OBJECT = "No such object"
 
 
@@ -81,7 +82,7 @@ class GcsObjects(ObjectStorage):
         self._session.wait_turn("storage")
         try:
             with translated(f"delete the object {key}"):
-                _unless_absent(lambda: blob.delete(if_generation_match=condition, timeout=_CALL, retry=None))
+                self._unless_absent(blob, lambda: blob.delete(if_generation_match=condition, timeout=_CALL, retry=None))
         except ObjectChanged as error:
             if self._look(key, self._blob(key)):
                 raise _conflict(key, expected) from error
@@ -104,7 +105,9 @@ class GcsObjects(ObjectStorage):
             from google.cloud.storage import Client
 
             client = Client(project=self._settings.project, credentials=credentials, client_options=options)
-            return client.bucket(name)
+        # It would ask for the bucket itself, from a thread and for minutes, to write it into traces that nobody takes.
+        client._bucket_metadata_cache = None
+        return client.bucket(name)
 
     def _blob(self, key: str) -> Any:
         if len(key) > _LONGEST or not _KEY.match(key) or {".", ".."} & set(key.split("/")):
@@ -116,7 +119,7 @@ class GcsObjects(ObjectStorage):
         """Read what an object is, and say whether there is one."""
         self._session.wait_turn("storage")
         with translated(f"look at the object {key}"):
-            return _unless_absent(lambda: blob.reload(timeout=_CALL, retry=_repeated()))
+            return self._unless_absent(blob, lambda: blob.reload(timeout=_CALL, retry=_repeated()))
 
     def _download(self, key: str, blob: Any) -> bytes | None:
         """Read the very generation that was looked at; None if it is there no more."""
@@ -132,31 +135,37 @@ class GcsObjects(ObjectStorage):
         self._session.wait_turn("storage")
         try:
             with translated(f"read the object {key}"):
-                _unless_absent(download)
+                self._unless_absent(blob, download)
         except ObjectChanged:
             return None
         except DataCorruption as error:
             raise TryLater(f"cannot read the object {key}: it did not come whole", delay=1.0) from error
         return content[0] if content else None
 
+    def _unless_absent(self, blob: Any, call: Callable[[], None]) -> bool:
+        """Make a call about one object; return False if there is none.
+
+        A bucket that is not there answers with the same status, so where the words do not tell, the bucket is asked for a list.
+        """
+        from google.api_core.exceptions import NotFound
+
+        try:
+            call()
+        except NotFound as error:
+            if _NO_OBJECT in str(error.message):
+                return False
+            self._session.wait_turn("storage")
+            listed = self._bucket.list_blobs(prefix=blob.name, max_results=1, timeout=_CALL, retry=_repeated())
+            if any(each.name == blob.name for each in listed):
+                raise
+            return False
+        return True
+
 
 def _repeated() -> Any:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(_REPEATED)
-
-
-def _unless_absent(call: Any) -> bool:
-    """Make a call about one object; return False if the API says that this object, not its bucket, is not there."""
-    from google.api_core.exceptions import NotFound
-
-    try:
-        call()
-    except NotFound as error:
-        if _NO_OBJECT not in str(error.message):
-            raise
-        return False
-    return True
 
 
 def _condition(expected: str | None) -> int | None:
