@@ -62,4 +62,4 @@ def test_without_a_region_whose_sts_is_known_nothing_is_signed(person, monkeypat
 
     with pytest.raises(NotSignedIn, match="which region") as raised:
         someone.get_caller_identity(CHALLENGE)
-    assert "AWS_REGION=us-east-1" in raised.value.hint
+    assert "AWS_DEFAULT_REGION=us-east-1" in raised.value.hint

@@ -21,7 +21,7 @@ from gpudev_sdk.providers import Context, IdentityProvider
 #: How old a signature may be, and how far two clocks may be apart.
 OLDEST, SKEW = dt.timedelta(seconds=60), dt.timedelta(seconds=30)
 NO = "the login was not accepted"
-NO_REGION = "Name one: AWS_REGION=us-east-1, or `region` of the profile in ~/.aws/config."
+NO_REGION = "Name one: AWS_DEFAULT_REGION=us-east-1, or `region` of the profile in ~/.aws/config."
 
 
 class AwsIdentity(IdentityProvider):
