@@ -1,7 +1,8 @@
 """A proxy in front of moto's server: what moto lacks of the real EC2, and the trouble that a test asks for.
 
-What it adds: a token of CreateVolume that makes asking twice asking once, volumes and snapshots that take a while, and content, which
-goes from the volume that a snapshot is asked of to the volumes that are asked of the snapshot. What it can do to a call: answer with an error, lose the answer of one that took effect, cut it before, or say another time of day.
+What it adds: a token of CreateVolume that makes asking twice asking once, volumes and snapshots that take a while, and content,
+which goes from the volume that a snapshot is asked of to the volumes that are asked of the snapshot. What it can do to a call:
+answer with an error, lose the answer of one that took effect, cut it before, or say another time of day.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Weather:
     behind: str
     #: Actions by name, in order.
     calls: list[str] = attrs.field(factory=list)
-    #: By action, or `*`: what to answer with; each is taken once, the last of all stays if `lasting`.
-    refuse: dict[str, list[Refusal]] = attrs.field(factory=dict)
+    #: By action, or `*`: what to answer with, None being nothing; each is taken once, the last of all stays if `lasting`.
+    refuse: dict[str, list[Refusal | None]] = attrs.field(factory=dict)
     lasting: bool = False
     #: Actions whose next answer is lost, after they took effect; and that are cut before.
     lose: collections.Counter[str] = attrs.field(factory=collections.Counter)

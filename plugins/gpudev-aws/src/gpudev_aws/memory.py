@@ -12,7 +12,7 @@ import attrs
 
 #: After this long, what is not shown is not there.
 LAG = 30.0
-#: How long it is remembered that we deleted something ourselves.
+#: How long it is remembered that something is gone.
 _GONE = 3600.0
 #: Two looks further apart are not one question; something may have been made and gone unseen in between.
 _FORGETTING = 3 * LAG
@@ -65,6 +65,7 @@ class Memory:
             if now - known.at < LAG or now - first < LAG:
                 return False
             del self._known[key]
+            self._gone[key] = now
             return True
 
     def doubted(self, shown: set[uuid.UUID], now: float) -> tuple[uuid.UUID, ...]:
