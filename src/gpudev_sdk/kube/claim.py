@@ -15,28 +15,38 @@ from gpudev_sdk.kube.kinds import CONFIG_MAP, Json
 _KEY = "claim.json"
 
 
-def read(api: Api, install: uuid.UUID) -> Claim | None:
-    """Return the claim, or None if there never was one."""
-    found = api.find(CONFIG_MAP, names.claim_name(install))
-    return None if found is None else _parse(found)
+class Control:
+    """The claim of one install in one namespace."""
 
+    def __init__(self, api: Api, install: uuid.UUID) -> None:
+        self._api, self._install = api, install
+        self._name = names.claim_name(install)
+        #: The object as it was read last: whoever looked and then writes need not look again.
+        self._read: Json | None = None
 
-def write(api: Api, install: uuid.UUID, new: Claim, expected: Claim | None) -> None:
-    """Replace `expected` by `new`, or raise Conflict. The API server sees to it that only one of two succeeds."""
-    name = names.claim_name(install)
-    found = api.find(CONFIG_MAP, name)
-    if (None if found is None else _parse(found)) != expected:
-        raise Conflict(f"the claim {name} in {api.namespace} is another")
-    labels = {names.INSTALL: str(install), names.PART: "claim"}
-    body = CONFIG_MAP.body({"name": name, "labels": labels}, data={_KEY: _write(new)})
-    try:
-        if found is None:
-            api.create(CONFIG_MAP, body)
-        else:
-            body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
-            api.replace(CONFIG_MAP, body)
-    except (ObjectExists, ObjectChanged, ObjectAbsent) as error:
-        raise Conflict(f"the claim {name} in {api.namespace} was changed by somebody else just now") from error
+    def read(self) -> Claim | None:
+        """Return the claim, or None if there never was one."""
+        self._read = self._api.find(CONFIG_MAP, self._name)
+        return None if self._read is None else _parse(self._read)
+
+    def write(self, new: Claim, expected: Claim | None) -> None:
+        """Replace `expected` by `new`, or raise Conflict. The API server sees to it that only one of two succeeds."""
+        found, self._read = self._read, None
+        if found is None or _parse(found) != expected:
+            found = self._api.find(CONFIG_MAP, self._name)
+        if (None if found is None else _parse(found)) != expected:
+            raise Conflict(f"the claim {self._name} in {self._api.namespace} is another")
+        labels = {names.INSTALL: str(self._install), names.PART: "claim"}
+        body = CONFIG_MAP.body({"name": self._name, "labels": labels}, data={_KEY: _write(new)})
+        try:
+            if found is None:
+                self._api.create(CONFIG_MAP, body)
+            else:
+                body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
+                self._api.replace(CONFIG_MAP, body)
+        except (ObjectExists, ObjectChanged, ObjectAbsent) as error:
+            why = f"the claim {self._name} in {self._api.namespace} was changed by somebody else just now"
+            raise Conflict(why) from error
 
 
 def _write(claim: Claim) -> str:

@@ -18,7 +18,7 @@ from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.delays import Delays
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
 from gpudev_sdk.kube.keeping import let_go
-from gpudev_sdk.kube.kinds import CLAIM, POD, SECRET, SERVICE, VOLUME, Json, Kind
+from gpudev_sdk.kube.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE, VOLUME, Json, Kind
 from gpudev_sdk.kube.seeing import see
 from gpudev_sdk.kube.settings import KubeSettings
 from gpudev_sdk.kube.sharing import Reaching
@@ -35,6 +35,7 @@ class _Opened:
 
     records: record.Records
     delays: Delays
+    control: claim.Control
 
 
 class PodCompute(Reaching, Compute, Gang):
@@ -68,7 +69,7 @@ class PodCompute(Reaching, Compute, Gang):
         return catalogue.nodes(self._settings, offered, self._view.usage())
 
     def launch(self, spec: ServerSpec) -> None:
-        if self._records.is_buried(spec.server_id):
+        if self._records.is_known_buried(spec.server_id):
             return
         members = gang.members(spec)
         try:
@@ -80,6 +81,8 @@ class PodCompute(Reaching, Compute, Gang):
         self._apply_policies()
         note = static.noted(spec.mount, self._name(spec.server_id))
         owner = self._records.begin(spec.server_id, self._data(spec), note)
+        if owner is None:
+            return
         self._put_files(self._name(spec.server_id) + names.FILES_SUFFIX, spec.server_id, owner, spec.files)
         if spec.env:
             env = {name: value.encode() for name, value in spec.env.items()}
@@ -113,9 +116,9 @@ class PodCompute(Reaching, Compute, Gang):
                 return
 
     def terminate(self, server_id: ServerId) -> None:
-        self._records.bury(server_id, _now())
-        self._records.sweep(_now())
         pods = self._view.find_pods(server_id)
+        self._bury(server_id, pods)
+        self._records.sweep(_now())
         for found in pods:
             if "deletionTimestamp" not in found["metadata"]:
                 self._api.delete(POD, found["metadata"]["name"], uid=found["metadata"]["uid"])
@@ -123,9 +126,10 @@ class PodCompute(Reaching, Compute, Gang):
         if len(off) == len(pods):
             # The pods last: once they are gone nobody asks again, and the rest would be left.
             self._remove_volume(server_id, pods)
-            self._records.clear(server_id)
         for found in off:
             let_go(self._api, POD, found)
+        if pods and len(off) == len(pods) and all(map(_goes_with_ours, off)):
+            self._view.note_gone(server_id, pods)
 
     def list_servers(self) -> tuple[ServerId, ...]:
         pods = {server for item in self._view.list_pods() if (server := names.server_of(item)) is not None}
@@ -133,10 +137,10 @@ class PodCompute(Reaching, Compute, Gang):
         return tuple(sorted(pods | self._records.servers()))
 
     def read_claim(self) -> Claim | None:
-        return claim.read(self._api, self._install)
+        return self._open().control.read()
 
     def write_claim(self, new: Claim, expected: Claim | None) -> None:
-        claim.write(self._api, self._install, new, expected)
+        self._open().control.write(new, expected)
 
     def describe(self) -> dict[str, str]:
         nodes = catalogue.ours(self._settings, self._view.nodes())
@@ -170,7 +174,8 @@ class PodCompute(Reaching, Compute, Gang):
         api = self._api
         with self._beginning:
             if self._opened is None:
-                self._opened = _Opened(records=record.Records(api, self._install), delays=Delays(api))
+                records, control = record.Records(api, self._install), claim.Control(api, self._install)
+                self._opened = _Opened(records=records, delays=Delays(api), control=control)
             return self._opened
 
     def _name(self, server_id: ServerId) -> str:
@@ -199,6 +204,12 @@ class PodCompute(Reaching, Compute, Gang):
         self._create(VOLUME, made.volume)
         self._create(CLAIM, made.claim)
         return attrs.evolve(spec, mount=static.as_claim(spec.mount, made.name))
+
+    def _bury(self, server_id: ServerId, pods: list[Json]) -> None:
+        """Put a tombstone in the place of a server's record, whose uid its pods know."""
+        metadata = pods[0]["metadata"] if pods else {}
+        owners = [owner["uid"] for owner in metadata.get("ownerReferences") or [] if owner["kind"] == CONFIG_MAP.name]
+        self._records.bury(server_id, _now(), owners[0] if owners else None, metadata.get("annotations"))
 
     def _remove_volume(self, server_id: ServerId, pods: list[Json]) -> None:
         """Remove the object of a volume that was made for a server; the volume itself stays."""
@@ -259,6 +270,12 @@ class PodCompute(Reaching, Compute, Gang):
             for body in policy.network_policies(self._settings, self._install):
                 self._api.apply(policy.NETWORK_POLICY, body)
             self._policies_applied = True
+
+
+def _goes_with_ours(pod: Json) -> bool:
+    """Say whether nothing but our finalizer kept a pod's object: where that is taken off, the API server removes it at once."""
+    kept = pod["metadata"].get("finalizers"), pod["metadata"].get("deletionGracePeriodSeconds")
+    return kept == ([names.FINALIZER], 0)
 
 
 def _now() -> dt.datetime:

@@ -6,9 +6,11 @@ and what lets something be deleted, is the API server's own word.
 
 from __future__ import annotations
 
+import math
 import uuid
 import weakref
 
+from gpudev_sdk import clock
 from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.kube import disks, names, usage
 from gpudev_sdk.kube.api import Api
@@ -20,6 +22,7 @@ from gpudev_sdk.kube.users import Departures
 _FIRST = 3.0
 #: What the API server told so lately is as good as an answer to a question.
 JUST_NOW = 1.0
+_REMEMBERED = 1024
 
 
 class View:
@@ -36,6 +39,7 @@ class View:
             CLAIM: Mirror(api, CLAIM, names.selector(install, "disk")),
             SNAPSHOT: Mirror(api, SNAPSHOT, names.selector(install, "snapshot")),
         }
+        self._gone: dict[ServerId, float] = {}
         looking = [self._pods, self._nodes, *([self._all] if self._all else []), *self._kept.values()]
         #: Ends the copies; by itself when nobody has the view any more.
         self._end = weakref.finalize(self, _stop, looking)
@@ -47,8 +51,18 @@ class View:
         known = self._known(name) if self._pods.wait(_FIRST) else None
         if known is not None:
             return known
+        if clock.monotonic() - self._gone.pop(server_id, -math.inf) < JUST_NOW:
+            return []
         found = self.api.list(POD, names.server_selector(self._install, server_id)).items
         return sorted(found, key=names.rank_of)
+
+    def note_gone(self, server_id: ServerId, pods: list[Json]) -> None:
+        """Take over that the API server removed the last pods of a server that was ended. It is told on once, within a moment."""
+        for pod in pods:
+            self._pods.drop(pod)
+        if len(self._gone) >= _REMEMBERED:
+            self._gone.clear()
+        self._gone[server_id] = clock.monotonic()
 
     def _known(self, name: str) -> list[Json] | None:
         """Return the pods as the copy has them, or None if it lacks any."""

@@ -8,7 +8,7 @@ import pytest
 
 from gpudev_sdk.domain.server import Claim
 from gpudev_sdk.errors import Conflict, TryLater, Unworkable
-from gpudev_sdk.kube import claim
+from gpudev_sdk.kube.claim import Control
 from tests.unit.kube.objects import INSTALL, STRANGER
 
 KEY = ("configmaps", "gpu-dev", "gd-aabbccdd-claim")
@@ -19,35 +19,35 @@ def held(epoch):
 
 
 def test_nobody_controls_a_new_place(api):
-    assert claim.read(api, INSTALL) is None
+    assert Control(api, INSTALL).read() is None
 
 
 def test_what_is_written_is_read_also_by_another(api, fake):
-    claim.write(api, INSTALL, held(1), None)
+    Control(api, INSTALL).write(held(1), None)
 
-    assert claim.read(fake.api(), INSTALL) == held(1)
+    assert Control(fake.api(), INSTALL).read() == held(1)
 
 
 def test_who_knows_the_claim_replaces_it(api):
-    claim.write(api, INSTALL, held(1), None)
+    Control(api, INSTALL).write(held(1), None)
 
-    claim.write(api, INSTALL, held(2), held(1))
+    Control(api, INSTALL).write(held(2), held(1))
 
-    assert claim.read(api, INSTALL) == held(2)
+    assert Control(api, INSTALL).read() == held(2)
 
 
 @pytest.mark.parametrize("expected", [None, held(2)])
 def test_who_knows_another_claim_gets_a_conflict(api, expected):
-    claim.write(api, INSTALL, held(1), None)
+    Control(api, INSTALL).write(held(1), None)
 
     with pytest.raises(Conflict):
-        claim.write(api, INSTALL, held(3), expected)
-    assert claim.read(api, INSTALL) == held(1)
+        Control(api, INSTALL).write(held(3), expected)
+    assert Control(api, INSTALL).read() == held(1)
 
 
 def test_a_claim_that_is_gone_is_another(api):
     with pytest.raises(Conflict):
-        claim.write(api, INSTALL, held(2), held(1))
+        Control(api, INSTALL).write(held(2), held(1))
 
 
 def meanwhile(fake, verb, act):
@@ -60,12 +60,12 @@ def test_of_two_who_take_it_from_nobody_one_gets_a_conflict(api, fake):
     meanwhile(fake, "create", lambda: fake.store.create(KEY, other) and None)
 
     with pytest.raises(Conflict, match="just now"):
-        claim.write(api, INSTALL, held(1), None)
+        Control(api, INSTALL).write(held(1), None)
 
 
 @pytest.mark.parametrize("act", ["change", "remove", "remake"])
 def test_of_two_who_replace_it_one_gets_a_conflict(api, fake, act):
-    claim.write(api, INSTALL, held(1), None)
+    Control(api, INSTALL).write(held(1), None)
 
     def interfere():
         known = fake.store.get(KEY)
@@ -79,7 +79,7 @@ def test_of_two_who_replace_it_one_gets_a_conflict(api, fake, act):
     meanwhile(fake, "update", interfere)
 
     with pytest.raises(Conflict, match="just now"):
-        claim.write(api, INSTALL, held(2), held(1))
+        Control(api, INSTALL).write(held(2), held(1))
 
 
 @pytest.mark.parametrize("data", [{}, {"claim.json": "{"}, {"claim.json": "[]"}, {"claim.json": "{}"}, None])
@@ -87,7 +87,7 @@ def test_a_damaged_claim_is_nobodys_and_says_what_to_do(api, fake, data):
     fake.store.create(KEY, {"kind": "ConfigMap", "metadata": {}, "data": data})
 
     with pytest.raises(Unworkable, match="damaged") as raised:
-        claim.read(api, INSTALL)
+        Control(api, INSTALL).read()
     assert "kubectl delete configmap gd-aabbccdd-claim" in raised.value.hint
 
 
@@ -96,13 +96,13 @@ def test_a_claim_that_cannot_be_read_is_not_nobodys(api, fake, fault):
     fake.trouble = lambda call: fault
 
     with pytest.raises(TryLater):
-        claim.read(api, INSTALL)
+        Control(api, INSTALL).read()
     with pytest.raises(TryLater):
-        claim.write(api, INSTALL, held(1), None)
+        Control(api, INSTALL).write(held(1), None)
     assert fake.store.objects == {}
 
 
 def test_each_install_has_its_own(api):
-    claim.write(api, INSTALL, held(1), None)
+    Control(api, INSTALL).write(held(1), None)
 
-    assert claim.read(api, STRANGER) is None
+    assert Control(api, STRANGER).read() is None

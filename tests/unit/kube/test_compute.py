@@ -15,7 +15,7 @@ from tests.unit.kube.bench import Bench
 from tests.unit.kube.objects import GPU, INSTALL, RESERVATION, SERVER, server_spec
 
 NAME = names.server_name(INSTALL, SERVER)
-GRAVE = [("configmaps", f"{NAME}-end")]
+GRAVE = [("configmaps", NAME)]
 OTHER = ServerId(RESERVATION, 2)
 
 

@@ -13,7 +13,7 @@ from gpudev_sdk.kube.settings import KubeSettings
 from tests.unit.kube.objects import INSTALL, SERVER, STRANGER
 
 NAME = names.server_name(INSTALL, SERVER)
-GRAVE = [("configmaps", f"{NAME}-end")]
+GRAVE = [("configmaps", NAME)]
 RUNNING = {"name": "box", "state": {"running": {}}}
 COLLECTED = {
     "phase": "Failed",
@@ -50,7 +50,11 @@ def test_it_is_buried_before_it_is_ended(running):
 
     running.compute.terminate(SERVER)
 
-    assert running.writes()[before:] == [("create", "configmaps", ""), ("delete", "pods", NAME)]
+    assert running.writes()[before:] == [
+        ("delete", "configmaps", NAME),
+        ("create", "configmaps", ""),
+        ("delete", "pods", NAME),
+    ]
     assert running.pod()["metadata"]["deletionGracePeriodSeconds"] == 30
 
 

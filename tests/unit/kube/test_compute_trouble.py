@@ -13,7 +13,7 @@ from tests.unit.kube.objects import INSTALL, RESERVATION, SERVER
 
 NAME = names.server_name(INSTALL, SERVER)
 OTHER = ServerId(RESERVATION, 2)
-GRAVE = [("configmaps", f"{NAME}-end")]
+GRAVE = [("configmaps", NAME)]
 #: Calls of a launch that change something.
 LAUNCH = 7
 FAULTS = ["cut", "half", "page", "page-200", "404", "500", "503", "429", "401", "403", "410"]
@@ -137,13 +137,15 @@ def test_what_cannot_be_looked_for_is_not_ended_on_a_guess(bench, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_tombstone_that_cannot_be_looked_for_keeps_from_launching(bench, fault):
+def test_a_tombstone_that_cannot_be_looked_at_keeps_from_launching(bench, fault):
+    bench.compute.terminate(SERVER)
+    bench.again()
     bench.fake.trouble = lambda call: fault if (call.verb, call.resource) == ("get", "configmaps") else None
 
     with pytest.raises(TryLater):
         bench.launch()
 
-    assert bench.left() == []
+    assert bench.left() == GRAVE
 
 
 @pytest.mark.parametrize(

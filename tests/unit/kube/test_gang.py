@@ -19,7 +19,7 @@ from tests.unit.kube.test_compute_trouble import until_done
 
 NAME = names.server_name(INSTALL, SERVER)
 PODS = [names.rank_name(NAME, rank) for rank in (0, 1)]
-GRAVE = [("configmaps", f"{NAME}-end")]
+GRAVE = [("configmaps", NAME)]
 ALL_4 = (0, 1, 2, 3)
 PEERS = (Peer("node-a", ALL_4), Peer("node-c", ALL_4))
 DISK = Mount(volume_id=RESERVATION, disk_id=RESERVATION, kind=MountKind.CLAIM, source="gd-aabbccdd-v-1")
