@@ -61,7 +61,8 @@ def make(provider: str, kind: type[IdentityProvider], given: Given) -> Any:
         raise
     except (TypeError, ValueError) as error:
         whose = "what you set" if given.own else "what the server says of it"
-        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        # A validator of attrs gives its reason first, and then what it was asked.
+        said = str(error.args[0]).partition("\n")[0][:200] if error.args else type(error).__name__
         raise InvalidRequest(
             f"the login {provider} cannot be used: {said}", hint=f"Correct {whose}, or ask the server's operator."
         ) from error
