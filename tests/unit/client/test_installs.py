@@ -26,7 +26,8 @@ LAB = Install(name="lab", origin=Origin("https://lab:7070", PIN), user="kim", in
 
 
 def test_what_is_written_is_read_back(places):
-    config = ClientConfig(ssh_include="no").with_install(LAB).with_install(LAB._replace(name="other"))
+    corp = LAB._replace(name="other", login="corp", settings=(("account", 'a"\\\n\x7f'), ('k "ey', "")))
+    config = ClientConfig(ssh_include="no").with_install(LAB).with_install(corp)
     write_config(places, config)
 
     assert read_config(places) == config
@@ -37,7 +38,8 @@ def test_what_is_written_is_read_back(places):
 @pytest.mark.parametrize(
     "text",
     ["[installs", "installs = 3", "[installs.a]\norigin = 'http://x'", "default = 3", "[installs.'A b']\norigin='https://x'",
-     "installs.a = 'x'"],
+     "installs.a = 'x'", "[installs.a]\norigin = 'https://x'\nsettings = 3",
+     "[installs.a]\norigin = 'https://x'\nsettings = { a = 3 }"],
 )  # fmt: skip
 def test_a_damaged_file_is_an_error_that_names_it(places, text):
     places.config.mkdir()
