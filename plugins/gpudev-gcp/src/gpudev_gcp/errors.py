@@ -24,8 +24,8 @@ _THROTTLED = 10.0
 _SOON = 1.0
 _DOCS = "docs/plugins/gcp.md"
 _PERMISSION = re.compile(r"Required '([a-zA-Z0-9.]+)' permission(?: for '([^']+)')?")
-#: The form that other APIs have: `Permission 'container.clusters.get' denied on resource …`.
-_DENIED = re.compile(r"Permission '([a-zA-Z0-9.]+)' denied|(?:permission\(s\)|permission) \"([a-zA-Z0-9.]+)\"")
+#: The forms that other APIs have: `Permission 'container.clusters.get' denied on resource …`, `Required "…" permission(s) for …`.
+_DENIED = re.compile(r"Permission '([a-zA-Z0-9.]+)' denied|Required \"([a-zA-Z0-9.]+)\" permission")
 #: What the library puts before the API's own words.
 _ASKED = re.compile(r"\A(?:GET|POST|PUT|PATCH|DELETE) \S+: ")
 #: Only an answer that names what is missing says that it is absent: a wrong address answers 404 too.

@@ -47,7 +47,7 @@ class Session:
     def __init__(self, settings: GcpSettings, credentials: Callable[[], Any] | None = None) -> None:
         self.settings = settings
         self._find_credentials = credentials or self._default_credentials
-        self._lock = threading.Lock()
+        self._lock, self._renewing = threading.Lock(), threading.Lock()
         self._loading: concurrent.futures.Future[_Opened] | None = None
         self._clients: dict[str, Any] = {}
 
@@ -144,7 +144,7 @@ class Session:
         with translated("get a token"):
             from google.auth.transport.requests import Request
 
-            with self._lock:
+            with self._renewing:
                 if not opened.credentials.valid:
                     request = Request()
                     try:
