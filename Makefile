@@ -36,7 +36,7 @@ test: setup ## everything that pip can run: unit, contract, journeys
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q -n 4 --dist loadfile
 
-test-cluster: setup ## a real Kubernetes (KUBECONFIG, or one brought up here) and what runs on it; the first time builds it (10 min)
+test-cluster: setup ## a real Kubernetes (KUBECONFIG, kind, or one built here) and what runs on it; the first time builds it (10 min)
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q tests/cluster
 

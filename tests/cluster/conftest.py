@@ -1,8 +1,6 @@
-"""One cluster for all tests of this folder: that of KUBECONFIG if it is given, else one that is brought up here."""
+"""One cluster for all tests of this folder: that of KUBECONFIG, one of kind, or one that is brought up here."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
@@ -14,7 +12,7 @@ from tests.cluster.installs import prepare_on
 
 @pytest.fixture(scope="session")
 def place():
-    with (places.given if os.environ.get("KUBECONFIG") else places.own)() as found:
+    with places.choose()() as found:
         yield found
 
 

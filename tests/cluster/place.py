@@ -1,4 +1,4 @@
-"""The cluster that the tests use: one that is given, or one of this machine's own; and where its images are."""
+"""The cluster that the tests use: one that is given, one of kind, or one of this machine's own; and where its images are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import pathlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -15,6 +15,7 @@ from gpudev_sdk.kube import cluster
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import CLAIM, NAMESPACE, POD
 from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
+from tests.cluster import kind_place
 from tests.cluster.machine import images
 from tests.cluster.machine.machine import Machine
 
@@ -116,6 +117,23 @@ def own() -> Iterator[Place]:
                 node_labels={"kubernetes.io/hostname": machine.layout.node},
                 machine=machine,
             )
+
+
+@contextlib.contextmanager
+def of_kind() -> Iterator[Place]:
+    """Make a cluster of kind, and delete it."""
+    with kind_place.up(GPUS) as made_cluster:
+        made = images.make_once(_cache(), made_cluster.registry)
+        kubeconfig = str(made_cluster.kubeconfig)
+        with namespace(cluster.connect(kubeconfig, "", "default")) as name:
+            yield Place(kubeconfig=kubeconfig, namespace=name, images=attrs.asdict(made))
+
+
+def choose() -> Callable[[], contextlib.AbstractContextManager[Place]]:
+    """Return how the cluster is had: KUBECONFIG; kind where an engine runs; else what is built here, or the run fails."""
+    if os.environ.get("KUBECONFIG"):
+        return given
+    return of_kind if kind_place.is_possible() else own
 
 
 def _cache() -> pathlib.Path:
