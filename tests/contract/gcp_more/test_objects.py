@@ -16,7 +16,7 @@ class Objects(GcsObjects):
     """Storage that only keeps objects."""
 
     def __init__(self, session, install) -> None:
-        self._session, self._settings, self._install = session, session.settings, install
+        self._session, self._install = session, install
 
 
 @pytest.fixture

@@ -13,14 +13,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from gpudev_gcp.apis import address
 from gpudev_gcp.errors import ObjectChanged, translated
 from gpudev_gcp.session import Session
-from gpudev_gcp.settings import GcpSettings, is_this_machine
 from gpudev_sdk.errors import Conflict, InvalidRequest, MissingAbility, TryLater
 from gpudev_sdk.providers.objects import NOTHING, ObjectStorage, StoredObject
 
 _KEY = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*\Z")
 _LONGEST = 512
+_HOST = "storage.googleapis.com"
 _GENERATION = re.compile(r"[0-9]{1,19}\Z")
 #: Seconds that one request may take, and in which a read is made again that met trouble.
 _CALL, _REPEATED = 15.0, 3.0
@@ -34,7 +35,6 @@ class GcsObjects(ObjectStorage):
     """A base for storage with a session; the bucket is named by its settings."""
 
     _session: Session
-    _settings: GcpSettings
     _install: uuid.UUID
 
     def put_object(self, key: str, content: bytes, *, expected: str | None = None) -> StoredObject:
@@ -94,20 +94,19 @@ class GcsObjects(ObjectStorage):
     @functools.cached_property
     def _bucket(self) -> Any:
         """Return the bucket; nothing is asked of it yet."""
-        name, endpoint = self._settings.bucket, self._settings.endpoint
-        if not name:
+        settings = self._session.settings
+        if not settings.bucket:
             hint = "Set `bucket` of the backend to a bucket of Cloud Storage that gpudev may use."
             raise MissingAbility("this backend keeps no objects: no bucket is named", hint=hint)
-        # `endpoint` is that of Compute; only a test has both APIs at one address.
-        options = {"api_endpoint": endpoint.rstrip("/")} if is_this_machine(endpoint) else None
+        options = {"api_endpoint": address(settings, _HOST)}
         credentials = self._session.credentials
         with translated("open Cloud Storage"):
             from google.cloud.storage import Client
 
-            client = Client(project=self._settings.project, credentials=credentials, client_options=options)
+            client = Client(project=settings.project, credentials=credentials, client_options=options)
         # It would ask for the bucket itself, from a thread and for minutes, to write it into traces that nobody takes.
         client._bucket_metadata_cache = None
-        return client.bucket(name)
+        return client.bucket(settings.bucket)
 
     def _blob(self, key: str) -> Any:
         if len(key) > _LONGEST or not _KEY.match(key) or {".", ".."} & set(key.split("/")):
