@@ -58,13 +58,13 @@ def access(session: Session, cluster: str) -> Access:
     """Ask EKS where a cluster is. Raises TryLater, with what to do, where there is none or it does not answer yet."""
     asked = f"find the cluster {cluster}"
     try:
-        found: Json = Calls(session, "eks").one(asked, "describe_cluster", name=cluster)["cluster"]
+        found: Json = Calls(session, "eks").one(asked, "describe_cluster", name=cluster).get("cluster") or {}
     except Absent as error:
         message = f"there is no EKS cluster {cluster!r} in {session.region}"
         raise TryLater(message, delay=30.0, hint=_HINT) from error
     if found.get("status") not in _ANSWERING or not found.get("endpoint"):
         raise TryLater(
-            f"the EKS cluster {cluster} does not answer: it is {found.get('status')}", delay=30.0, hint=_HINT
+            f"the EKS cluster {cluster} does not answer: it is {found.get('status', 'unknown')}", delay=30.0, hint=_HINT
         )
     return Access(server=found["endpoint"], ca_pem=_ca(found), token=Token(session, cluster))
 

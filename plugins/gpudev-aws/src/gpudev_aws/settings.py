@@ -94,6 +94,8 @@ class AwsSettings(KubeSettings):
     )
     #: The S3 bucket of objects; empty is none.
     bucket: str = attrs.field(default="", validator=_like(_BUCKET, "the name of an S3 bucket"))
+    #: Node groups of `cluster` that we may grow and shrink, beside those with the tag `gpudev:install` and our install id.
+    pools: list[str] = attrs.field(factory=list)
     #: EKS removes a node's object when its instance is gone; without this, a box on one would never be told to be over.
     deleted_nodes_are_off: bool = True
 
