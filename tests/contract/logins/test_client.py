@@ -102,6 +102,16 @@ def test_the_provider_has_what_the_server_tells_of_it(api, lee, link, sign_in, m
     assert kept.provider.context.install_id == api.desk.engine.install_id
 
 
+def test_older_clients_are_told_the_names_and_nobody_more_than_what_is_public(wide):
+    told = wide.get("/v1/server").json()
+
+    assert told["logins"] == ["cloud", "corp", "keys", "open", "other"]
+    assert {offer["name"]: (offer["provider"], offer["settings"]) for offer in told["login_offers"]} == {
+        "cloud": ("simulated", {}), "corp": ("corp", {"realm": "lab", "patience": "7"}), "keys": ("ssh", {}),
+        "open": ("corp", {}), "other": ("corp", {}),
+    }  # fmt: skip
+
+
 class TestKind:
     """Service accounts, over the stand-in of TokenRequest and TokenReview."""
 
