@@ -20,6 +20,7 @@ from gpudev_aws.calls import Calls
 from gpudev_aws.errors import Absent, translated
 from gpudev_aws.session import Session
 from gpudev_aws.settings import AwsSettings
+from gpudev_aws.tags import Json
 from gpudev_sdk.errors import Conflict, InvalidRequest, MissingAbility, Unworkable
 from gpudev_sdk.providers.objects import NOTHING, ObjectStorage, StoredObject
 
@@ -56,11 +57,15 @@ class S3Objects(ObjectStorage):
         return None if found is None else (found[0], found[1][:-MARK])
 
     def list_objects(self, prefix: str = "") -> tuple[StoredObject, ...]:
-        bucket, ours = self._bucket, self._prefix
-        with translated("list the objects"):
-            paginator = self.session.client("s3").get_paginator("list_objects_v2")
-            pages = list(paginator.paginate(Bucket=bucket, Prefix=ours + prefix, PaginationConfig={"PageSize": _PAGE}))
-        found = [each for page in pages for each in page.get("Contents") or []]
+        ours = self._prefix
+        asked = {"Bucket": self._bucket, "Prefix": ours + prefix, "MaxKeys": _PAGE}
+        found: list[Json] = []
+        while True:
+            page = self._s3.one("list the objects", "list_objects_v2", **asked)
+            found += page.get("Contents") or []
+            if not page.get("IsTruncated"):
+                break
+            asked["ContinuationToken"] = page["NextContinuationToken"]
         stored = [_stored(each["Key"].removeprefix(ours), each, each["Size"]) for each in found]
         return tuple(sorted(stored, key=lambda each: each.key))
 
@@ -83,10 +88,9 @@ class S3Objects(ObjectStorage):
         """Return a blob and all that is stored of it, its mark at the end."""
         where = self._where(key)
         try:
-            with translated(f"read {key}"):
-                found = self.session.client("s3").get_object(**where)
-                with contextlib.closing(found["Body"]) as body:
-                    whole: bytes = body.read()
+            found = self._s3.one(f"read {key}", "get_object", **where)
+            with translated(f"read {key}"), contextlib.closing(found["Body"]) as body:
+                whole: bytes = body.read()
         except Absent:
             return None
         if not whole[-MARK:].startswith(_BEGIN):
