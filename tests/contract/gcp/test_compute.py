@@ -118,6 +118,8 @@ def test_without_a_cluster_of_gke_the_kubeconfig_leads(bench, tmp_path):
 
 def test_the_machines_of_the_cluster_are_told_by_compute_engine_even_those_that_are_no_node(fake, compute):
     ours = {"labels": {"goog-k8s-cluster-name": "gpu"}}
+    namesake = {"labels": {"goog-k8s-cluster-name": "gpu", "goog-k8s-cluster-location": "europe-west4"}}
+    fake.world.add_instance("gke-gpu-3", "us-central1-b", **namesake)
     fake.world.add_instance("gke-gpu-1", "us-central1-a", "a3-highgpu-8g", **ours)
     fake.world.add_instance("gke-gpu-2", "us-central1-b", "g2-standard-4", status="STAGING", **ours)
     fake.world.add_instance("other", "us-central1-b", labels={"goog-k8s-cluster-name": "other"})

@@ -11,6 +11,7 @@ import pytest
 from gpudev_gcp import marks
 from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSpec, SnapshotState
 from gpudev_sdk.errors import TryLater, Unworkable
+from tests.contract.gcp.fake_compute_world import Answer
 
 ZONE = "us-central1-a"
 
@@ -192,6 +193,43 @@ def test_a_snapshot_over_the_quota_waits_since_a_disk_stands_in_no_line(bench, f
         bench.storage.create_snapshot(spec)
 
     assert caught.value.delay == 60.0
+
+
+def test_a_snapshot_that_comes_too_soon_after_another_is_taken_later(bench, fake, spec):
+    fake.world.failing = [("RESOURCE_OPERATION_RATE_EXCEEDED", "Operation rate exceeded for resource.")]
+    bench.storage.create_snapshot(spec)
+    bench.settle()
+
+    with pytest.raises(TryLater, match="this was done too often with that disk just now") as caught:
+        bench.storage.create_snapshot(spec)
+
+    assert caught.value.delay == 60.0
+
+
+def test_a_try_that_failed_is_not_made_again_by_the_same_request_even_where_operations_are_not_shown(bench, fake, spec):
+    fake.hidden = {"operations"}
+    fake.world.failing = [("INTERNAL_ERROR", "Internal error.")]
+    bench.storage.create_snapshot(spec)
+    bench.settle()
+
+    with pytest.raises(TryLater, match="INTERNAL_ERROR"):
+        bench.storage.create_snapshot(spec)
+    bench.storage.create_snapshot(spec)
+
+    assert [taken["status"] for taken in fake.world.snapshots.values()] == ["CREATING"]
+
+
+def test_a_snapshot_that_is_gone_when_its_end_is_asked_for_is_fine(bench, fake, spec):
+    bench.storage.create_snapshot(spec)
+    bench.settle()
+    name = next(iter(fake.world.snapshots))
+    path = f"projects/gpu-lab-1/global/snapshots/{name}"
+    gone = Answer(404, "notFound", f"The resource '{path}' was not found")
+    fake.trouble = lambda call: gone if call.verb == "DELETE" else None
+
+    bench.storage.delete_snapshot(ref(spec))
+
+    assert [call.verb for call in fake.writes()][2:] == ["DELETE"]
 
 
 def test_a_snapshot_that_is_begun_and_not_shown_is_pending(bench, fake, spec):

@@ -96,6 +96,7 @@ def test_every_status_is_translated_and_only_what_google_refuses_is_for_good():
         (auth.RefreshError("invalid_grant: Invalid JWT: Check your iat and exp values"), TryLater, "clock is wrong"),
         (auth.RefreshError("something else"), TryLater, "no token for Google Cloud"),
         (auth.TransportError("no route"), TryLater, "does not answer"),
+        (api.GoogleAPIError("odd"), TryLater, "Google has trouble: odd"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip

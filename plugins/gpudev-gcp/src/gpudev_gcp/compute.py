@@ -34,7 +34,7 @@ class GcpCompute(PodCompute):
         """List the machines behind nodes, also those that never became a node."""
         if not self._gcp.cluster:
             return super().list_instances()
-        return instances.of_cluster(self._session, self._gcp.cluster)
+        return instances.of_cluster(self._session)
 
     def describe(self) -> dict[str, str]:
         named = {"cluster": f"{self._gcp.cluster} in {self._gcp.cluster_location}"} if self._gcp.cluster else {}

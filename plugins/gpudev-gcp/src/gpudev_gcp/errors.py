@@ -195,16 +195,20 @@ def translate(error: BaseException, what: str) -> GpudevError:
     """Return the error of gpudev for one of Google's."""
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
 
     if isinstance(error, RetryError) and error.cause is not None:
         return translate(error.cause, what)
     if isinstance(error, GoogleAPICallError):
         return _refusal(error, what)
-    if isinstance(error, TransportError) or not isinstance(error, GoogleAuthError):
+    if isinstance(error, (TransportError, RequestException, HTTPError)):
         return _DOWN.error(what, _first_line(error))
     if isinstance(error, DefaultCredentialsError):
         return _NO_CREDENTIALS.error(what, "")
-    return _proof(_first_line(error)).error(what, _first_line(error))
+    if isinstance(error, GoogleAuthError):
+        return _proof(_first_line(error)).error(what, _first_line(error))
+    return _FAILED.error(what, _first_line(error))
 
 
 def of_operation(code: str, said: str, what: str) -> GpudevError:

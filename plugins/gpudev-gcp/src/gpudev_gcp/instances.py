@@ -8,8 +8,8 @@ from gpudev_gcp import marks
 from gpudev_gcp.session import Session
 from gpudev_sdk.domain.gpu import Instance
 
-#: GKE puts it on the instances of its nodes: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-managing-labels
-_CLUSTER = "goog-k8s-cluster-name"
+#: GKE puts them on the instances of its nodes: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-managing-labels
+_CLUSTER, _LOCATION = "goog-k8s-cluster-name", "goog-k8s-cluster-location"
 
 
 def find_zone(session: Session, node: str) -> str | None:
@@ -20,8 +20,9 @@ def find_zone(session: Session, node: str) -> str | None:
     return zones.pop() if len(zones) == 1 else None
 
 
-def of_cluster(session: Session, cluster: str) -> tuple[Instance, ...]:
-    """Return the instances of a cluster's nodes, by the ids that Kubernetes has of them."""
+def of_cluster(session: Session) -> tuple[Instance, ...]:
+    """Return the instances of the nodes of our cluster, by the ids that Kubernetes has of them."""
+    cluster, location = session.settings.cluster, session.settings.cluster_location
     found = _all(session, "list instances", f'labels.{_CLUSTER}="{cluster}"')
     project = session.settings.project
     return tuple(
@@ -32,7 +33,7 @@ def of_cluster(session: Session, cluster: str) -> tuple[Instance, ...]:
             state=each.status.lower(),
         )
         for each in sorted(found, key=lambda each: str(each.name))
-        if each.labels.get(_CLUSTER) == cluster
+        if each.labels.get(_LOCATION, location) == location
     )
 
 

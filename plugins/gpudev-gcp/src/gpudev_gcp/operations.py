@@ -15,6 +15,7 @@ import attrs
 
 from gpudev_gcp.errors import of_operation
 from gpudev_gcp.session import Session
+from gpudev_sdk.errors import TryLater
 
 #: `snapshots.insert` is the one, `disks.createSnapshot` the other.
 _MAKES = ("insert", "createSnapshot")
@@ -76,19 +77,21 @@ class Operations:
         if newest is not None and newest.code and self._told.get(target) != newest.name:
             self._told[target] = newest.name
             raise of_operation(newest.code, newest.said, what)
-        request_id = uuid.uuid5(id_, newest.name if newest is not None else "first")
-        begun = insert(str(request_id))
+        before = newest.name if newest is not None else self._told.get(target, "")
+        begun = insert(str(uuid.uuid5(id_, before)))
         attempt = _attempt(begun)
         if attempt.code:
             self._told[target] = attempt.name
             raise of_operation(attempt.code, attempt.said, what)
+        if not begun.target_link.endswith(f"/{target}"):
+            raise TryLater(f"{target} is begun, and not shown yet", delay=1.0)
         return attempt.target_id
 
 
-def raise_failed(operation: Any, what: str) -> None:
-    """Raise the error of an operation that failed at once."""
-    attempt = _attempt(operation)
-    if attempt.code:
+def raise_failed(operation: Any | None, what: str) -> None:
+    """Raise the error of an operation that failed at once, if there is one."""
+    attempt = _attempt(operation) if operation is not None else None
+    if attempt is not None and attempt.code:
         raise of_operation(attempt.code, attempt.said, what)
 
 

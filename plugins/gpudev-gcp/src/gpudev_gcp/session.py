@@ -96,12 +96,7 @@ class Session:
 
     def find(self, what: str, method: Method, name: str, **request: Any) -> Any | None:
         """Read one object; None if the API says that this very object, by its name, is not there."""
-        try:
-            return self.read(what, method, **request)
-        except ObjectAbsent as absent:
-            if absent.resource.rpartition("/")[2] == name:
-                return None
-            raise
+        return _unless_absent(name, lambda: self.read(what, method, **request))
 
     def pages(self, what: str, method: Method, **request: Any) -> list[Any]:
         """Read a whole list, page by page, each a call that waits for its turn; raise TryLater for a partial one."""
@@ -123,6 +118,10 @@ class Session:
         self.wait_turn("compute")
         with translated(what):
             return method(request={"project": self.settings.project, **request}, retry=None, timeout=_CALL)
+
+    def remove(self, what: str, method: Method, name: str, **request: Any) -> Any | None:
+        """Begin to delete one object; None if the API says that this very object, by its name, is not there."""
+        return _unless_absent(name, lambda: self.write(what, method, **request))
 
     def rest(self, what: str, api: str, verb: str, url: str, body: Any = None) -> Any:
         """Call an API that has no client here, and return its JSON; errors are those of any other call."""
@@ -209,6 +208,15 @@ class Session:
         from google.auth import default
 
         return default(scopes=_SCOPES)[0]
+
+
+def _unless_absent(name: str, call: Callable[[], Any]) -> Any | None:
+    try:
+        return call()
+    except ObjectAbsent as absent:
+        if absent.resource.rpartition("/")[2] == name:
+            return None
+        raise
 
 
 def _in_thread(load: Callable[[], _Opened]) -> concurrent.futures.Future[_Opened]:

@@ -83,10 +83,8 @@ class Snapshots:
     def delete(self, snapshot: Any) -> None:
         """Begin to delete a snapshot; gone is fine."""
         what, method = "delete a snapshot", self._session.snapshots.delete_unary
-        if snapshot.status != "DELETING" and self._session.find(
-            what, self._session.snapshots.get, snapshot.name, snapshot=snapshot.name
-        ):
-            raise_failed(self._session.write(what, method, snapshot=snapshot.name), what)
+        if snapshot.status != "DELETING":
+            raise_failed(self._session.remove(what, method, snapshot.name, snapshot=snapshot.name), what)
 
     def _describe(self, spec: SnapshotSpec, disk: Any) -> dict[str, Any]:
         labels = {

@@ -92,13 +92,10 @@ class Volumes:
 
     def delete(self, disk: Any) -> None:
         """Begin to delete a disk; gone is fine."""
-        what = "delete a disk"
-        if (
-            disk.status == "DELETING"
-            or self._session.find(what, self._session.disks.get, disk.name, **_place(disk)) is None
-        ):
-            return
-        raise_failed(self._session.write(what, self._session.disks.delete_unary, **_place(disk)), what)
+        what, method = "delete a disk", self._session.disks.delete_unary
+        if disk.status != "DELETING":
+            place = {"zone": zone_of(disk), "disk": disk.name}
+            raise_failed(self._session.remove(what, method, disk.name, **place), what)
 
     def _listed(self, what: str, criteria: str) -> list[Any]:
         pages = self._session.pages(what, self._session.disks.aggregated_list, filter=criteria)
@@ -188,7 +185,3 @@ def zone_of(disk: Any) -> str:
 def users_of(disk: Any) -> tuple[str, ...]:
     """Return the instances that have a disk attached."""
     return tuple(user.rpartition("/")[2] for user in disk.users)
-
-
-def _place(disk: Any) -> dict[str, str]:
-    return {"zone": zone_of(disk), "disk": disk.name}
