@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -283,3 +284,95 @@ def test_a_mirror_that_is_stopped_asks_no_more(fake, mirror_of, eventually):
     mirror.stop()
 
     eventually(lambda: not mirror._thread.is_alive())
+
+
+def test_what_the_server_removed_is_gone_before_the_watch_tells(fake, api, mirror_of):
+    fake.stalled = True
+    made = api.create(CONFIG_MAP, body())
+    mirror = mirror_of()
+    mirror.wait(WAIT)
+
+    mirror.drop(made)
+
+    assert mirror.find("one") is None
+
+
+def test_an_older_word_of_what_was_removed_does_not_bring_it_back(fake, api, mirror_of, eventually):
+    fake.stalled = True
+    made = api.create(CONFIG_MAP, body())
+    mirror = mirror_of()
+    mirror.wait(WAIT)
+    api.merge(CONFIG_MAP, "one", {"data": {"a": "1"}})
+    api.create(CONFIG_MAP, body("two"))
+    mirror.drop(made)
+
+    fake.stalled = False
+
+    eventually(lambda: mirror.find("two") is not None)
+    assert mirror.find("one") is None
+
+
+def test_what_is_made_anew_under_the_name_of_what_was_removed_is_seen(api, mirror_of, eventually):
+    made = api.create(CONFIG_MAP, body())
+    mirror = mirror_of()
+    mirror.wait(WAIT)
+    mirror.drop(made)
+    api.delete(CONFIG_MAP, "one")
+
+    again = api.create(CONFIG_MAP, body())
+
+    eventually(lambda: (mirror.find("one") or made)["metadata"]["uid"] == again["metadata"]["uid"])
+
+
+def test_one_that_was_made_anew_meanwhile_is_not_dropped_for_the_old_one(fake, api, mirror_of):
+    made = api.create(CONFIG_MAP, body())
+    api.delete(CONFIG_MAP, "one")
+    api.create(CONFIG_MAP, body())
+    mirror = mirror_of()
+    mirror.wait(WAIT)
+
+    mirror.drop(made)
+
+    assert mirror.find("one") is not None
+
+
+def test_a_copy_says_when_it_came(api, mirror_of, passing, eventually):
+    mirror = mirror_of()
+    api.create(CONFIG_MAP, body())
+    mirror.wait(WAIT)
+    assert mirror.age("none") == math.inf
+    passing(20)
+    assert 20 <= mirror.age("one") < 25
+
+    api.merge(CONFIG_MAP, "one", {"data": {"a": "1"}})
+
+    eventually(lambda: mirror.age("one") < 5)
+
+
+def test_every_change_of_a_copy_is_told(fake, api, mirror_of, eventually):
+    told = []
+    api.create(CONFIG_MAP, body())
+    mirror = mirror_of(tell=lambda before, now: told.append((stage(before), stage(now))))
+    mirror.wait(WAIT)
+    api.merge(CONFIG_MAP, "one", {"data": {"a": "1"}})
+    eventually(lambda: len(told) == 2)
+    api.delete(CONFIG_MAP, "one")
+
+    eventually(lambda: told == [(None, ""), ("", "1"), ("1", None)])
+
+
+def test_what_a_new_list_lacks_is_told_to_be_gone(fake, api, mirror_of, eventually):
+    told = []
+    api.create(CONFIG_MAP, body())
+    mirror = mirror_of(tell=lambda before, now: told.append((stage(before), stage(now))))
+    mirror.wait(WAIT)
+    fake.trouble = lambda call: "410" if call.verb == "watch" else None
+    fake.cut_watches()
+
+    api.delete(CONFIG_MAP, "one")
+
+    eventually(lambda: told[-1] == ("", None))
+
+
+def stage(item):
+    return None if item is None else item.get("data", {}).get("a", "")

@@ -6,8 +6,9 @@ import pytest
 
 from gpudev_sdk.errors import TryLater
 from gpudev_sdk.kube import names
+from gpudev_sdk.kube.kinds import CLAIM, SNAPSHOT
 from gpudev_sdk.kube.usage import Usage
-from gpudev_sdk.kube.view import View
+from gpudev_sdk.kube.view import JUST_NOW, View
 from tests.unit.kube.objects import GPU, INSTALL, SERVER, STRANGER, node
 
 NAME = names.server_name(INSTALL, SERVER)
@@ -187,3 +188,192 @@ def test_of_a_gang_that_is_not_whole_the_server_itself_says_what_is_there(fake, 
 
     assert ranks_of(view_of()) == list(there)
     assert names.server_selector(INSTALL, SERVER) in asked(fake)
+
+
+def kept(fake, kind, name, part, **more):
+    metadata = {"labels": {names.INSTALL: str(INSTALL), names.PART: part}}
+    return fake.store.create((kind.plural, "gpu-dev", name), kind.body(metadata) | more)
+
+
+KEPT = [(CLAIM, "disk"), (SNAPSHOT, "snapshot")]
+
+
+@pytest.mark.parametrize(("kind", "part"), KEPT)
+def test_a_claim_or_snapshot_that_the_copy_has_is_not_asked_for(fake, view_of, kind, part):
+    kept(fake, kind, "one", part)
+    view = view_of()
+    view.find_kept(kind, "one")
+    before = len([call for call in fake.calls if call.verb == "get"])
+
+    assert view.find_kept(kind, "one")["metadata"]["name"] == "one"
+    assert len([call for call in fake.calls if call.verb == "get"]) == before == 0
+
+
+@pytest.mark.parametrize(("kind", "part"), KEPT)
+def test_a_claim_or_snapshot_that_the_copy_does_not_have_is_asked_for(fake, view_of, kind, part):
+    """Another processor made it a moment ago."""
+    view = view_of()
+    assert view.find_kept(kind, "one") is None
+    fake.stalled = True
+    kept(fake, kind, "one", part)
+
+    assert view.find_kept(kind, "one") is not None
+
+
+@pytest.mark.parametrize(("kind", "part"), KEPT)
+def test_an_old_copy_of_claims_or_snapshots_is_not_believed(fake, view_of, passing, kind, part):
+    kept(fake, kind, "one", part)
+    view = view_of()
+    view.find_kept(kind, "one")
+    fake.stalled = True
+    fake.store.remove((kind.plural, "gpu-dev", "one"))
+    assert view.find_kept(kind, "one") is not None
+
+    passing(60)
+
+    assert view.find_kept(kind, "one") is None
+
+
+@pytest.mark.parametrize(("kind", "part"), KEPT)
+def test_a_copy_whose_watch_was_cut_or_forgotten_is_made_anew(fake, view_of, eventually, kind, part):
+    kept(fake, kind, "one", part)
+    view = view_of()
+    view.find_kept(kind, "one")
+    fake.trouble = lambda call: "410" if (call.verb, len(cut)) == ("watch", 0) and not cut.append(call) else None
+    cut: list = []
+    fake.cut_watches()
+    eventually(lambda: cut)
+
+    fake.store.remove((kind.plural, "gpu-dev", "one"))
+
+    eventually(lambda: view.find_kept(kind, "one") is None)
+
+
+@pytest.mark.parametrize(("kind", "part"), KEPT)
+def test_an_object_of_that_name_that_is_not_ours_is_none(fake, view_of, kind, part):
+    fake.store.create((kind.plural, "gpu-dev", "one"), kind.body({"labels": {names.INSTALL: str(STRANGER)}}))
+
+    assert view_of().find_kept(kind, "one") is None
+
+
+@pytest.mark.parametrize(("kind", "part"), KEPT)
+def test_what_the_server_answered_is_known_before_the_watch_tells(fake, view_of, kind, part):
+    view = view_of()
+    view.find_kept(kind, "none")
+    fake.stalled = True
+    view.note_kept(kind, kept(fake, kind, "one", part))
+    fake.trouble = lambda call: "503"
+
+    assert view.find_kept(kind, "one") is not None
+
+
+HOME = {"metadata": {"name": "home"}, "status": {"phase": "Bound"}}
+
+
+def put_user(fake, phase="Running", name="user"):
+    volumes = [{"name": "home", "persistentVolumeClaim": {"claimName": "home"}}]
+    body = {"kind": "Pod", "metadata": {}, "spec": {"volumes": volumes}, "status": {"phase": phase}}
+    return fake.store.create(("pods", "gpu-dev", name), body)
+
+
+def whole_lists(fake):
+    """Return how often all pods of the namespace were listed."""
+    listed = [call for call in fake.calls if (call.verb, call.resource) == ("list", "pods") and call.namespace]
+    return [call.options.get("labelSelector", "") for call in listed].count("")
+
+
+def test_a_user_that_the_copy_has_is_not_asked_for(fake, view_of):
+    put_user(fake)
+    view = view_of()
+
+    assert (view.users_of(HOME), whole_lists(fake)) == (("user",), 1)
+    assert (view.users_of(HOME), whole_lists(fake)) == (("user",), 1)
+
+
+def test_a_user_that_the_copy_does_not_have_is_asked_for(fake, view_of):
+    """Another processor launched it a moment ago."""
+    view = view_of()
+    assert view.users_of(HOME) == ()
+    fake.stalled = True
+    put_user(fake)
+
+    assert view.users_of(HOME) == ("user",)
+
+
+def test_without_an_answer_a_claim_is_not_said_to_be_free(fake, view_of):
+    view = view_of()
+    view.users_of(HOME)
+    fake.trouble = lambda call: "503"
+
+    with pytest.raises(TryLater):
+        view.users_of(HOME)
+
+
+def test_whose_last_user_was_seen_to_go_nobody_uses(fake, view_of, eventually):
+    put_user(fake)
+    view = view_of()
+    view.users_of(HOME)
+    fake.store.remove(("pods", "gpu-dev", "user"))
+    eventually(lambda: view._pods.find("user") is None)
+    before = whole_lists(fake)
+
+    assert (view.users_of(HOME), whole_lists(fake)) == ((), before)
+
+
+def test_of_an_old_copy_nobody_is_believed_to_have_gone(fake, view_of, passing, eventually):
+    put_user(fake)
+    view = view_of()
+    view.users_of(HOME)
+    fake.store.remove(("pods", "gpu-dev", "user"))
+    eventually(lambda: view._pods.find("user") is None)
+    fake.stalled = True
+    put_user(fake, name="other")
+
+    passing(40)
+
+    assert view.users_of(HOME) == ("other",)
+
+
+def test_what_has_no_volume_yet_nobody_uses(fake, view_of):
+    view = view_of()
+    view.users_of(HOME)
+    before = whole_lists(fake)
+
+    assert (view.users_of(HOME | {"status": {"phase": "Pending"}}), whole_lists(fake)) == ((), before)
+
+
+def test_that_the_last_pods_went_is_told_without_asking_and_once(fake, view_of):
+    made = put_pod(fake)
+    view = view_of()
+    view.find_pods(SERVER)
+    before = asked(fake)
+
+    view.note_gone(SERVER, [made])
+
+    assert (view.find_pods(SERVER), asked(fake)) == ([], before)
+    # The store still has it, and says so to who asks.
+    assert len(view.find_pods(SERVER)) == 1
+
+
+def test_that_the_last_pods_went_is_not_told_a_while_later(fake, view_of, passing):
+    made = put_pod(fake)
+    view = view_of()
+    view.find_pods(SERVER)
+    view.note_gone(SERVER, [made])
+
+    passing(JUST_NOW)
+
+    assert len(view.find_pods(SERVER)) == 1
+
+
+def test_a_pod_that_comes_after_the_last_ones_went_is_seen(fake, view_of, eventually):
+    made = put_pod(fake)
+    view = view_of()
+    view.find_pods(SERVER)
+    fake.store.remove(("pods", "gpu-dev", NAME))
+    view.note_gone(SERVER, [made])
+
+    again = put_pod(fake)
+    eventually(lambda: view._pods.find(NAME) is not None)
+
+    assert view.find_pods(SERVER)[0]["metadata"]["uid"] == again["metadata"]["uid"]
