@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 
+import attrs
 import structlog
 
 from gpudev_sdk import clock
@@ -18,18 +19,26 @@ from gpudev_sdk.kube.api import Api, Event
 from gpudev_sdk.kube.errors import TooOld
 from gpudev_sdk.kube.kinds import Json, Kind
 
-#: A watch is begun anew this often, which also shows that the API server is there.
-WATCH = 15
 #: After this long without any sign of the API server, the copy is not believed.
 FRESH = 30.0
 #: All is listed again this often, whatever the watch said.
 RELIST = 300.0
-_PAUSE = 1.0
 _REMEMBERED = 1024
 
 log = structlog.get_logger()
 
 
+@attrs.frozen(kw_only=True)
+class Pace:
+    """How often a copy looks."""
+
+    #: A watch is begun anew after so many seconds, which also shows that the API server is there.
+    watch: int = 15
+    #: From a look that failed, or ended at once, to the next.
+    pause: float = 1.0
+
+
+PACE = Pace()
 #: Is told of an object of a copy: as it was, and as it is; None if it is not there.
 Tell = Callable[[Json | None, Json | None], None]
 
@@ -53,12 +62,11 @@ class Mirror:
         trim: Callable[[Json], Json] = _as_it_is,
         *,
         tell: Tell = _tell_nobody,
-        watch: int = WATCH,
-        pause: float = _PAUSE,
+        pace: Pace = PACE,
     ) -> None:
         """Keep what each object is trimmed to, and `tell` of each change of the copy: what was there, and what is."""
         self._api, self._kind, self._selector, self._trim = api, kind, selector, trim
-        self._tell, self._watch, self._pause = tell, watch, pause
+        self._tell, self._pace = tell, pace
         self._lock = threading.Lock()
         self._items: dict[tuple[str, str], Json] = {}
         self._arrived: dict[tuple[str, str], float] = {}
@@ -140,7 +148,7 @@ class Mirror:
                 self._follow(self._list())
             except ProviderError as error:
                 self._note(error)
-                self._ended.wait(self._pause * (0.5 + random.random()))
+                self._ended.wait(self._pace.pause * (0.5 + random.random()))
 
     def _list(self) -> str:
         listing = self._api.list(self._kind, self._selector)
@@ -159,16 +167,16 @@ class Mirror:
         while not self._ended.is_set() and clock.monotonic() - listed < RELIST:
             begun = clock.monotonic()
             try:
-                for event in self._api.watch(self._kind, self._selector, version, self._watch):
+                for event in self._api.watch(self._kind, self._selector, version, self._pace.watch):
                     version = event.item["metadata"]["resourceVersion"]
                     self._take(event)
             except TooOld:
                 return
             with self._lock:
                 self._sign = clock.monotonic()
-            if clock.monotonic() - begun < self._pause:
+            if clock.monotonic() - begun < self._pace.pause:
                 # Somebody ends every watch at once, and is not to be asked without end.
-                self._ended.wait(self._pause)
+                self._ended.wait(self._pace.pause)
 
     def _take(self, event: Event) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gpudev_sdk.kube.kinds import CONFIG_MAP, NODE
-from gpudev_sdk.kube.mirror import FRESH, RELIST, Mirror
+from gpudev_sdk.kube.mirror import FRESH, PACE, RELIST, Mirror, Pace
 
 WAIT = 5.0
 
@@ -18,8 +18,8 @@ def mirror_of(fake):
     """Return a function that builds mirrors, which end with the test."""
     made = []
 
-    def build(api=None, kind=CONFIG_MAP, selector="", **options):
-        made.append(Mirror(api or fake.api(), kind, selector, **({"pause": 0.01} | options)))
+    def build(api=None, kind=CONFIG_MAP, selector="", watch=PACE.watch, pause=0.01, **options):
+        made.append(Mirror(api or fake.api(), kind, selector, pace=Pace(watch=watch, pause=pause), **options))
         return made[-1]
 
     yield build
