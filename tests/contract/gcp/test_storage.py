@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from gpudev_gcp import marks
-from gpudev_sdk.domain.disk import MountKind, SnapshotRef, VolumeRef
+from gpudev_sdk.domain.disk import MountKind, Reach, SnapshotRef, VolumeRef
 from gpudev_sdk.errors import Conflict, NoCapacity, TryLater, Unworkable
 from tests.contract.gcp.bench import FAR_NODE, NODE
 from tests.contract.gcp.fake_compute_world import PROJECT, Answer
@@ -69,6 +69,10 @@ def test_a_zone_that_is_said_is_taken_without_asking_for_the_node(fake, bench):
 
     assert bench.disk()["zone"].endswith(FAR_ZONE)
     assert not [call for call in fake.calls if call.path.endswith("/instances")]
+
+
+def test_a_disk_reaches_as_far_as_its_zone(bench):
+    assert bench.storage.reach is Reach.ZONE
 
 
 def test_a_node_that_is_no_machine_of_the_project_is_said_with_what_to_do(bench):

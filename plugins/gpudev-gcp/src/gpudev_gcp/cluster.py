@@ -9,19 +9,20 @@ import base64
 import binascii
 from typing import Any
 
+from gpudev_gcp.apis import address
 from gpudev_gcp.session import Session
-from gpudev_gcp.settings import GcpSettings, is_this_machine
+from gpudev_gcp.settings import GcpSettings
 from gpudev_sdk.errors import TryLater
 from gpudev_sdk.kube.cluster import Access
 
-_CONTAINER = "https://container.googleapis.com"
+_CONTAINER = "container.googleapis.com"
 
 
 def find_access(session: Session) -> Access:
     """Ask where the cluster is; the token is asked for by each call. Raises TryLater for a cluster that is not ready."""
     settings = session.settings
     what = f"find the cluster {settings.cluster}"
-    found = session.rest(what, "container", "GET", f"{_base(settings)}/v1/{path(settings)}")
+    found = session.rest(what, "container", "GET", f"{address(settings, _CONTAINER)}/v1/{path(settings)}")
     server, ca_pem = found.get("endpoint"), _certificate(found)
     if not server or not ca_pem:
         state = str(found.get("status") or "unknown").lower()
@@ -32,11 +33,6 @@ def find_access(session: Session) -> Access:
 def path(settings: GcpSettings) -> str:
     """Return what the Container API calls the cluster."""
     return f"projects/{settings.project}/locations/{settings.cluster_location}/clusters/{settings.cluster}"
-
-
-def _base(settings: GcpSettings) -> str:
-    """`endpoint` is that of Compute; only a test has both APIs at one address."""
-    return settings.endpoint.rstrip("/") if is_this_machine(settings.endpoint) else _CONTAINER
 
 
 def _certificate(found: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpudev_sdk import hookimpl
 
 if TYPE_CHECKING:
-    from gpudev_sdk.providers import Compute, Storage
+    from gpudev_sdk.providers import Compute, IdentityProvider, Storage
 
 
 @hookimpl
@@ -24,3 +24,11 @@ def gpudev_register_storage() -> type[Storage]:
     from gpudev_gcp.storage import GcpStorage
 
     return GcpStorage
+
+
+@hookimpl
+def gpudev_register_identity() -> type[IdentityProvider]:
+    """Offer a login by Google's ID tokens."""
+    from gpudev_gcp.identity import GcpIdentity
+
+    return GcpIdentity

@@ -12,6 +12,7 @@ from gpudev_gcp.settings import GcpSettings
 from gpudev_sdk.domain.disk import (
     Mount,
     MountKind,
+    Reach,
     SnapshotRef,
     SnapshotSighting,
     SnapshotSpec,
@@ -34,6 +35,8 @@ class GcpStorage(Storage):
     Settings: ClassVar[type[GcpSettings]] = GcpSettings
     #: A used disk is likely used again tomorrow; after that its snapshot is enough, and costs less.
     keep_volumes = dt.timedelta(days=1)
+    #: A disk is of one zone, and its snapshots are of none.
+    reach = Reach.ZONE
 
     def __init__(self, settings: GcpSettings, context: Context, session: Session | None = None) -> None:
         self._settings = settings
