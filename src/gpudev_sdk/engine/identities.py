@@ -33,6 +33,15 @@ class Proof:
     enrols: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class Actor:
+    """Who did it, for the audit log."""
+
+    name: str
+    via: str
+    request_id: str = ""
+
+
 def find(conn: Conn, proof: Proof, request_id: str) -> Row | None:
     """Return the person whose identity was proved, made now where the login enrols; or None. A disabled one stays so."""
     if not SUBJECT.match(proof.identity.subject):
@@ -64,9 +73,10 @@ def _enrol(conn: Conn, proof: Proof, request_id: str) -> Row | None:
         return _find(conn, proof)
     fields = {"id": ids.new(), "user_id": made["id"], "display": shown(proof.identity.display), **_key(proof)}
     if conn.execute(people.Q["insert_identity"], fields).fetchone() is None:
+        # It came in twice at once under two displays; the other's name stays, and this one's is undone.
         raise NotSignedIn(NO, hint="Log in again: gpudev login.")
-    event = {"actor": name, "via": f"login:{proof.login}", "action": "user-enrol", "object": proof.identity.subject}
-    conn.execute(people.Q["audit"], event | {"request_id": request_id})
+    actor = Actor(name=name, via=f"login:{proof.login}", request_id=request_id)
+    _note(conn, actor, "user-enrol", proof.identity.subject)
     return _find(conn, proof)
 
 
@@ -93,7 +103,7 @@ def name_from(display: str) -> str | None:
     return name if NAME.match(name) and name not in RESERVED else None
 
 
-def link(engine: Engine, name: str, login: str, subject: str) -> None:
+def link(engine: Engine, actor: Actor, name: str, login: str, subject: str) -> None:
     """Link an identity to a person; the same again changes nothing, and another's stays theirs."""
     if not SUBJECT.match(subject):
         raise InvalidRequest(
@@ -105,6 +115,7 @@ def link(engine: Engine, name: str, login: str, subject: str) -> None:
             raise NotFound(f"there is no user {name[:40]!r}", hint="`gpudev admin users list` shows everybody.")
         fields = {"id": ids.new(), "user_id": user["id"], "login": login, "subject": subject, "display": ""}
         if conn.execute(people.Q["insert_identity"], fields).fetchone() is not None:
+            _note(conn, actor, "identity-link", f"{name} {login} {subject}")
             return
         found = conn.execute(people.Q["find_identity"], fields).fetchone()
         if found is None or found["user_id"] != user["id"]:
@@ -115,12 +126,19 @@ def link(engine: Engine, name: str, login: str, subject: str) -> None:
             )
 
 
-def unlink(engine: Engine, name: str, identity_id: uuid.UUID) -> None:
+def unlink(engine: Engine, actor: Actor, name: str, identity_id: uuid.UUID) -> None:
     """Take an identity from a person, and end all their tokens: one of them may be of whoever it is."""
     with engine.store.transaction() as conn:
         user = people.find_user(conn, name)
         fields = {"id": identity_id, "user_id": None if user is None else user["id"]}
-        if conn.execute(people.Q["remove_identity"], fields).rowcount != 1:
+        gone = conn.execute(people.Q["remove_identity"], fields).fetchone()
+        if gone is None:
             raise NotFound(f"{name[:40]!r} has no such identity", hint="`gpudev admin users show NAME` lists them.")
         conn.execute(people.Q["revoke_tokens"], fields)
+        _note(conn, actor, "identity-unlink", f"{name} {gone['login']} {gone['subject']}")
         bell.ring(conn, "access")
+
+
+def _note(conn: Conn, actor: Actor, action: str, what: str) -> None:
+    event = {"actor": actor.name, "via": actor.via, "action": action, "object": what, "request_id": actor.request_id}
+    conn.execute(people.Q["audit"], event)

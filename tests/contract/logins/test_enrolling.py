@@ -101,6 +101,16 @@ def test_a_person_who_comes_twice_at_once_is_made_once(bench, come):
     assert users(bench) == ["kim", "pat"]
 
 
+def test_a_person_who_comes_at_once_under_many_displays_is_made_once(bench, come):
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda number: come("u-1", f"pat {number}", by="open"), range(6)))
+
+    let_in = {answer.json()["user"] for answer in answers if answer.status_code == 200}
+    assert users(bench) == sorted({"kim"} | let_in)
+    assert len(let_in) == 1
+    assert {answer.status_code for answer in answers} <= {200, 401}
+
+
 HOSTILE = [
     "a" * 10_240, "pat\x1b[31m", "pat\x1b]0;owned\x07", "pat\r\nkim", "pat\0", "pat\u202e", "pat\u200b", "\ud7ff\ue000",
     "k\u0456m", "none", "default", "--", "...", "", "\U0001f600",

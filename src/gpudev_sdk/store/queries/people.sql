@@ -77,6 +77,7 @@ SELECT * FROM user_identity WHERE removed_at IS NULL ORDER BY created_at, id
 -- name: remove_identity
 -- Unlink an identity from its person.
 UPDATE user_identity SET removed_at = gpudev_now() WHERE id = %(id)s AND user_id = %(user_id)s AND removed_at IS NULL
+RETURNING login, subject
 
 -- name: revoke_tokens
 -- End every token of a person.

@@ -35,6 +35,10 @@ def _audit(desk: Desk, who: Caller, action: str, target: str) -> None:
         conn.execute(people.Q["audit"], fields | {"request_id": who.request_id})
 
 
+def _actor(who: Caller) -> identities.Actor:
+    return identities.Actor(name=who.user.name, via=who.via, request_id=who.request_id)
+
+
 def _users(desk: Desk) -> list[PersonView]:
     with desk.engine.store.transaction() as conn:
         found = conn.execute(people.Q["list_users"]).fetchall()
@@ -101,8 +105,7 @@ def link(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[IdentityBo
             field="login",
             hint=f"Have them add theirs: gpudev admin users add {name} --key",
         )
-    _audit(desk, who, "identity-link", f"{name} {data.login} {data.subject}")
-    identities.link(desk.engine, name, data.login, data.subject)
+    identities.link(desk.engine, _actor(who), name, data.login, data.subject)
     return _user(desk, name)
 
 
@@ -110,8 +113,7 @@ def link(desk: TheDesk, who: Who, name: FromPath[str], data: JSONBody[IdentityBo
 def unlink(desk: TheDesk, who: Who, name: FromPath[str], identity_id: FromPath[uuid.UUID]) -> PersonView:
     """Take an identity from a person, and end all their tokens."""
     _admin(who)
-    _audit(desk, who, "identity-unlink", f"{name} {identity_id}")
-    identities.unlink(desk.engine, name, identity_id)
+    identities.unlink(desk.engine, _actor(who), name, identity_id)
     return _user(desk, name)
 
 
