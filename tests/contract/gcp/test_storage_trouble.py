@@ -6,13 +6,14 @@ import uuid
 
 import attrs
 import pytest
+from google.oauth2.credentials import Credentials
 
 from gpudev_gcp import buckets
 from gpudev_gcp.settings import GcpSettings
 from gpudev_gcp.storage import GcpStorage
 from gpudev_sdk import clock
 from gpudev_sdk.domain.disk import VolumeRef
-from gpudev_sdk.errors import TryLater
+from gpudev_sdk.errors import NoCapacity, TryLater
 from tests.contract.gcp.fake_compute_world import Answer
 
 NOBODY = VolumeRef(volume_id=uuid.uuid4(), disk_id=uuid.uuid4())
@@ -25,8 +26,6 @@ def refused(fake, reason, message, status=403):
 
 def oauth(fake, said):
     """Return how to find a person's credentials, whose token endpoint refuses."""
-    from google.oauth2.credentials import Credentials
-
     fake.token = (400, {"error": "invalid_grant", "error_description": said})
     return lambda: Credentials(None, refresh_token="r", token_uri=f"{fake.url}/token", client_id="c", client_secret="s")
 
@@ -139,6 +138,13 @@ def test_an_endpoint_that_is_down_is_said_and_nothing_is_absent(bench, fake):
     assert bench.storage.get_volume(volume).presence == "unknown"
 
 
+def test_where_nothing_listens_google_does_not_answer(bench, fake):
+    fake.close()
+
+    with pytest.raises(TryLater, match="cannot list disks: Google Cloud does not answer"):
+        bench.storage.list_volumes()
+
+
 def test_a_read_that_met_a_broken_connection_is_made_again(bench, fake):
     cut = iter(["cut"])
     fake.trouble = lambda call: next(cut, None)
@@ -163,8 +169,6 @@ def test_an_answer_that_is_not_googles_is_never_absent(bench, fake):
 
 
 def test_a_quota_refused_at_once_is_no_capacity_with_where_to_ask_for_more(bench, fake):
-    from gpudev_sdk.errors import NoCapacity
-
     said = "Quota 'SSD_TOTAL_GB' exceeded. Limit: 500.0 in region us-central1."
     fake.trouble = lambda call: Answer(403, "quotaExceeded", said) if call.verb == "POST" else None
 
