@@ -1,7 +1,7 @@
 """The public laws on a real account: `pytest -m cloud tests/contract/aws`, with credentials as boto3 finds them.
 
-`GPUDEV_AWS_REGION` and `GPUDEV_AWS_ZONE` say where; `GPUDEV_AWS_INSTANCE`, an instance in that zone, lets volumes be attached;
-`GPUDEV_AWS_CLUSTER` has boxes run there as well. What is made carries the install id of its test, and is removed by it.
+`TEST_AWS_REGION` and `TEST_AWS_ZONE` say where; `TEST_AWS_INSTANCE`, an instance in that zone, lets volumes be attached;
+`TEST_AWS_CLUSTER` has boxes run there as well. What is made carries the install id of its test, and is removed by it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ pytestmark = pytest.mark.cloud
 
 
 def given(name: str) -> str:
-    value = os.environ.get(f"GPUDEV_AWS_{name}", "")
+    # Not GPUDEV_…: the tests run without any variable of that kind.
+    value = os.environ.get(f"TEST_AWS_{name}", "")
     if not value:
-        pytest.fail(f"set GPUDEV_AWS_{name}: the head of this file says to what")
+        pytest.fail(f"set TEST_AWS_{name}: the head of this file says to what")
     return value
 
 
@@ -37,7 +38,7 @@ def credentials():
 @pytest.fixture
 def settings():
     return AwsSettings(
-        region=given("REGION"), cluster=os.environ.get("GPUDEV_AWS_CLUSTER", ""), tags={"gpudev-test": "yes"}
+        region=given("REGION"), cluster=os.environ.get("TEST_AWS_CLUSTER", ""), tags={"gpudev-test": "yes"}
     )
 
 
