@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gpudev_sdk import hookimpl
-
-if TYPE_CHECKING:
-    from gpudev_example.providers import ExampleCompute, ExampleIdentity
+from gpudev_sdk.providers import Compute, IdentityProvider, Storage
 
 
 @hookimpl
-def gpudev_register_compute() -> type[ExampleCompute]:
+def gpudev_register_compute() -> type[Compute]:
     from gpudev_example.providers import ExampleCompute
 
     return ExampleCompute
 
 
 @hookimpl
-def gpudev_register_identity() -> type[ExampleIdentity]:
+def gpudev_register_storage() -> type[Storage]:
+    from gpudev_example.providers import ExampleStorage
+
+    return ExampleStorage
+
+
+@hookimpl
+def gpudev_register_identity() -> type[IdentityProvider]:
     from gpudev_example.providers import ExampleIdentity
 
     return ExampleIdentity
