@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
+from gpudev_gcp.compute import GcpCompute
 from gpudev_gcp.session import Session
 from gpudev_gcp.settings import GcpSettings
+from gpudev_gcp.storage import GcpStorage
+from gpudev_sdk.providers import Context
 from tests.unit.gcp_more.web import Web
 
 
@@ -44,3 +49,31 @@ def session_at():
     yield make
     for session in made:
         session.close()
+
+
+@pytest.fixture
+def storage_at(session_at, context):
+    """Return what makes a storage for APIs at an address, of this install or of another."""
+
+    def make(address: str, whose: Context = context, **settings) -> GcpStorage:
+        session = session_at(address, **settings)
+        return GcpStorage(session.settings, whose, session)
+
+    return make
+
+
+@pytest.fixture
+def compute_at(session_at, context):
+    """Return what makes a compute for APIs at an address."""
+
+    def make(address: str, **settings) -> GcpCompute:
+        session = session_at(address, **settings)
+        return GcpCompute(session.settings, context, session)
+
+    return make
+
+
+@pytest.fixture
+def context(tmp_path):
+    """Return this install, where a test is of no suite."""
+    return Context(install_id=uuid.uuid4(), name="contract", data_folder=tmp_path)

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gpudev_gcp.objects import GcsObjects
 from gpudev_sdk.errors import Conflict, InvalidRequest, MissingAbility, TryLater
 from gpudev_sdk.providers.objects import NOTHING
 from gpudev_sdk.testing import ObjectStorageContract
 from tests.contract.gcp_more.fake_storage import FakeStorage
 from tests.unit.gcp_more.web import Reply
-
-
-class Objects(GcsObjects):
-    """Storage that only keeps objects."""
-
-    def __init__(self, session, install) -> None:
-        self._session, self._install = session, install
 
 
 @pytest.fixture
@@ -26,12 +18,12 @@ def gcs(web):
 
 class TestObjects(ObjectStorageContract):
     @pytest.fixture
-    def objects(self, gcs, session_at, install_id):
-        return Objects(session_at(gcs.web.address), install_id)
+    def objects(self, gcs, storage_at):
+        return storage_at(gcs.web.address)
 
     @pytest.fixture
-    def other_objects(self, gcs, session_at, other_context):
-        return Objects(session_at(gcs.web.address), other_context.install_id)
+    def other_objects(self, gcs, storage_at, other_context):
+        return storage_at(gcs.web.address, other_context)
 
     def test_all_lies_under_our_install(self, objects, gcs, install_id):
         objects.put_object("logs/box.txt", b"1")
@@ -209,8 +201,8 @@ class TestObjects(ObjectStorageContract):
     def test_a_version_says_when_it_was_stored(self, objects):
         assert objects.put_object("a", b"1").stored_at.tzinfo is not None
 
-    def test_without_a_bucket_it_is_said_what_is_missing(self, gcs, session_at, install_id):
-        objects = Objects(session_at(gcs.web.address, bucket=""), install_id)
+    def test_without_a_bucket_it_is_said_what_is_missing(self, gcs, storage_at):
+        objects = storage_at(gcs.web.address, bucket="")
 
         with pytest.raises(MissingAbility, match="no bucket is named"):
             objects.put_object("a", b"1")

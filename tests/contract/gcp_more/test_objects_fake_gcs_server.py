@@ -13,7 +13,6 @@ import httpx2
 import pytest
 
 from gpudev_sdk.testing import ObjectStorageContract
-from tests.contract.gcp_more.test_objects import Objects
 
 PROGRAM = shutil.which("fake-gcs-server")
 
@@ -53,12 +52,12 @@ def _until_it_answers(where: str, server: subprocess.Popen) -> str:
 @pytest.mark.skipif(PROGRAM is None, reason="missing ability: fake-gcs-server is not installed")
 class TestObjects(ObjectStorageContract):
     @pytest.fixture
-    def objects(self, address, session_at, install_id):
-        return Objects(session_at(address), install_id)
+    def objects(self, address, storage_at):
+        return storage_at(address)
 
     @pytest.fixture
-    def other_objects(self, address, session_at, other_context):
-        return Objects(session_at(address), other_context.install_id)
+    def other_objects(self, address, storage_at, other_context):
+        return storage_at(address, other_context)
 
     @pytest.mark.xfail(reason="it ignores ifGenerationMatch of a delete")
     def test_a_delete_of_another_version_removes_nothing(self, objects):

@@ -6,7 +6,6 @@ import datetime as dt
 
 import pytest
 
-from gpudev_gcp.scaling import GcpScaling
 from gpudev_sdk.errors import Conflict, MissingAbility, NoCapacity, NotFound, ProviderError, TryLater, Unworkable
 from gpudev_sdk.kube.names import GPU_TYPE
 from gpudev_sdk.kube.settings import TypeSettings
@@ -15,13 +14,6 @@ from tests.contract.gcp_more.fake_pools import FakePools
 
 A, B = "us-central1-a", "us-central1-b"
 H100 = {"config": {"machineType": "a3-highgpu-8g"}}
-
-
-class Machines(GcpScaling):
-    """Compute that only grows and shrinks."""
-
-    def __init__(self, session) -> None:
-        self._session = session
 
 
 @pytest.fixture
@@ -36,8 +28,8 @@ def fake(web):
 
 
 @pytest.fixture
-def scaling(fake, session_at):
-    return Machines(session_at(fake.web.address))
+def scaling(fake, compute_at):
+    return compute_at(fake.web.address)
 
 
 def reservation(zone: str, name: str, count: int, used: int, **more) -> dict:
@@ -51,9 +43,9 @@ def pool_of(scaling, name: str):
 
 class TestScaling(ScalingContract):
     @pytest.fixture
-    def scaling(self, fake, session_at):
+    def scaling(self, fake, compute_at):
         self.fake = fake
-        return Machines(session_at(fake.web.address))
+        return compute_at(fake.web.address)
 
     @pytest.fixture
     def pool(self, scaling):
@@ -103,11 +95,11 @@ def test_limits_are_those_of_the_autoscaler_if_it_is_on(scaling, fake, scaler, l
     ],
     ids=["accelerators", "a label", "a configured type", "a type of other nodes"],
 )
-def test_gpus_are_called_as_the_catalogue_calls_them(fake, session_at, config, settings, name):
+def test_gpus_are_called_as_the_catalogue_calls_them(fake, compute_at, config, settings, name):
     fake.add("some", {A: 1}, config={"machineType": "n1-standard-8"} | config)
     types = {key: TypeSettings(labels=wanted) for key, wanted in settings.get("types", {}).items()}
 
-    assert pool_of(Machines(session_at(fake.web.address, types=types)), "some").gpu_type == name
+    assert pool_of(compute_at(fake.web.address, types=types), "some").gpu_type == name
 
 
 def test_machines_are_added_by_name_where_there_are_fewest(scaling, fake):
@@ -129,7 +121,7 @@ def test_a_group_is_never_told_a_number(scaling, fake):
     assert [verb for verb, _ in fake.changes()] == ["createInstances", "deleteInstances"]
 
 
-def test_two_who_grow_at_once_add_what_one_would(scaling, fake, session_at):
+def test_two_who_grow_at_once_add_what_one_would(scaling, fake, compute_at):
     """The second one looked before the first one added."""
     stale = [(group.size, dict(group.machines)) for group in fake.of("h100")]
     scaling.grow("h100", 4)
@@ -144,7 +136,7 @@ def test_two_who_grow_at_once_add_what_one_would(scaling, fake, session_at):
 
     fake.web.answer = as_before
     with pytest.raises(TryLater):
-        Machines(session_at(fake.web.address)).grow("h100", 4)
+        compute_at(fake.web.address).grow("h100", 4)
 
     assert sum(group.size for group in fake.of("h100")) == 4
 
@@ -226,27 +218,27 @@ def test_a_pool_whose_groups_are_not_made_yet_is_asked_again(scaling, fake):
         scaling.grow("new", 1)
 
 
-def test_pools_of_nodes_that_are_not_ours_are_left_alone(fake, session_at):
+def test_pools_of_nodes_that_are_not_ours_are_left_alone(fake, compute_at):
     fake.pools[1]["config"] = H100["config"] | {"labels": {"team": "vision"}}
-    scaling = Machines(session_at(fake.web.address, node_labels={"team": "vision"}))
+    scaling = compute_at(fake.web.address, node_labels={"team": "vision"})
 
     assert [pool.name for pool in scaling.node_pools()] == ["h100"]
     with pytest.raises(NotFound):
         scaling.remove_node("default", "gke-gpu-dev-default-a-0")
 
 
-def test_without_a_cluster_of_gke_it_is_said_what_is_missing(fake, session_at):
+def test_without_a_cluster_of_gke_it_is_said_what_is_missing(fake, compute_at):
     with pytest.raises(MissingAbility, match="only a cluster of GKE"):
-        Machines(session_at(fake.web.address, cluster="", cluster_location="")).node_pools()
+        compute_at(fake.web.address, cluster="", cluster_location="").node_pools()
 
 
-def test_reservations_are_read_whole_and_only_of_our_places(fake, session_at):
+def test_reservations_are_read_whole_and_only_of_our_places(fake, compute_at):
     ends = "2030-01-01T00:00:00-08:00"
     fake.reservations += [reservation("us-east1-b", "elsewhere", 1, 0), reservation(B, "more", 2, 2, deleteAtTime=ends)]
     fake.reservations.append({"name": "tpus", "zone": f"zones/{A}", "aggregateReservation": {}, "status": "READY"})
 
     for settings in ({}, {"zones": []}):
-        held, more = Machines(session_at(fake.web.address, **settings)).capacity_reservations()
+        held, more = compute_at(fake.web.address, **settings).capacity_reservations()
 
         assert (held.id, held.machine_type, held.zone) == (f"{A}/held", "a3-highgpu-8g", A)
         assert (held.total, held.available, held.state, held.ends_at) == (4, 3, "ready", None)

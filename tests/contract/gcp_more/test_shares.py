@@ -9,7 +9,6 @@ import pytest
 
 from gpudev_gcp import filestore
 from gpudev_gcp.filestore import capacity
-from gpudev_gcp.shared import FilestoreShares
 from gpudev_sdk.domain.disk import MountKind
 from gpudev_sdk.domain.gpu import GIB
 from gpudev_sdk.errors import NoCapacity, TryLater, Unworkable
@@ -20,13 +19,6 @@ from tests.contract.gcp_more.fake_filestore import FakeFilestore, failed
 ZONE = "us-central1-b"
 
 
-class Shares(FilestoreShares):
-    """Storage that only has shares."""
-
-    def __init__(self, session, install) -> None:
-        self._session, self._install = session, install
-
-
 @pytest.fixture
 def fake(web):
     return FakeFilestore(web)
@@ -34,12 +26,12 @@ def fake(web):
 
 class TestShares(SharedStorageContract):
     @pytest.fixture
-    def shares(self, fake, session_at, install_id):
-        return Shares(session_at(fake.web.address, labels={"team": "vision"}), install_id)
+    def shares(self, fake, storage_at):
+        return storage_at(fake.web.address, labels={"team": "vision"})
 
     @pytest.fixture
-    def other_shares(self, fake, session_at, other_context):
-        return Shares(session_at(fake.web.address), other_context.install_id)
+    def other_shares(self, fake, storage_at, other_context):
+        return storage_at(fake.web.address, other_context)
 
     @pytest.fixture
     def zone(self):
@@ -181,13 +173,13 @@ class TestShares(SharedStorageContract):
     def test_a_share_goes_where_settings_say_if_the_spec_does_not(self, shares, spec):
         assert shares.create_share(attrs.evolve(spec, zone="local")).startswith("us-central1-a/")
 
-    def test_a_share_of_several_zones_is_in_a_region(self, fake, session_at, install_id, spec):
-        shares = Shares(session_at(fake.web.address, shared_tier="REGIONAL"), install_id)
+    def test_a_share_of_several_zones_is_in_a_region(self, fake, storage_at, spec):
+        shares = storage_at(fake.web.address, shared_tier="REGIONAL")
 
         assert shares.create_share(spec).startswith("us-central1/")
 
-    def test_without_a_zone_nothing_is_made(self, fake, session_at, install_id, spec):
-        shares = Shares(session_at(fake.web.address, zones=[]), install_id)
+    def test_without_a_zone_nothing_is_made(self, fake, storage_at, spec):
+        shares = storage_at(fake.web.address, zones=[])
 
         with pytest.raises(Unworkable, match="where a share is to be"):
             shares.create_share(attrs.evolve(spec, zone="local"))

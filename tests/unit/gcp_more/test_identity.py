@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gpudev_gcp import id_tokens
-from gpudev_gcp.identity import NO, audience
+from gpudev_gcp.identity import NO, GcpIdentity, audience
 from gpudev_gcp.login_settings import GcpLoginSettings
 from gpudev_sdk.domain.user import Credentials
 from gpudev_sdk.errors import ConfigError, NotSignedIn
@@ -254,4 +254,4 @@ def test_a_setting_that_lets_in_more_than_it_says_is_refused(settings):
 
 
 def test_a_server_tells_a_client_nothing_of_its_settings():
-    assert GcpLoginSettings.public == ()
+    assert GcpIdentity.public == ()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gpudev_gcp.spot import TAINT, NodeSpot, why_taken
-from gpudev_sdk.kube import catalogue
-from gpudev_sdk.kube.compute import PodCompute
-from gpudev_sdk.kube.settings import KubeSettings
+from gpudev_gcp.compute import GcpCompute
+from gpudev_gcp.settings import GcpSettings
+from gpudev_gcp.spot import TAINT, why_taken
 from gpudev_sdk.testing import SpotContract
 from tests.unit.kube.bench import H100, _new
 from tests.unit.kube.fake_api import FakeApi
@@ -18,7 +17,7 @@ PREEMPTIBLE = {"cloud.google.com/gke-preemptible": "true"}
 DOWN = {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "node is shutting down"}
 
 
-class SpotCompute(NodeSpot, PodCompute):
+class SpotCompute(GcpCompute):
     """Compute whose cluster is the fake."""
 
     def __init__(self, fake, settings, context) -> None:
@@ -27,9 +26,6 @@ class SpotCompute(NodeSpot, PodCompute):
 
     def connect(self):
         return self._fake.api(self._settings.namespace)
-
-    def _our_nodes(self):
-        return catalogue.ours(self._settings, self._view.nodes())
 
     def stop(self) -> None:
         self._view.stop()
@@ -52,7 +48,7 @@ class TestSpot(SpotContract):
     @pytest.fixture
     def spot(self, fake, context):
         self.fake = fake
-        made = SpotCompute(fake, KubeSettings(), context)
+        made = SpotCompute(fake, GcpSettings(project="my-lab-123456"), context)
         yield made
         made.stop()
 
@@ -65,7 +61,7 @@ class TestSpot(SpotContract):
         assert spot.spot_nodes() == ("old", "spot")
 
     def test_a_node_that_is_not_ours_is_not_named(self, fake, context):
-        compute = SpotCompute(fake, KubeSettings(node_labels=SPOT), context)
+        compute = SpotCompute(fake, GcpSettings(project="my-lab-123456", node_labels=SPOT), context)
 
         assert compute.spot_nodes() == ("spot",)
         compute.stop()

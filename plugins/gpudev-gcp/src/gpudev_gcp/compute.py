@@ -1,20 +1,24 @@
-"""Boxes as pods of a GKE cluster: what any cluster does, reached by Google's credentials."""
+"""Boxes as pods of a GKE cluster: what any cluster does, reached by Google's credentials; and its machines, which come and go."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from gpudev_gcp import cluster, instances
+from gpudev_gcp.scaling import GcpScaling
 from gpudev_gcp.session import Session
 from gpudev_gcp.settings import GcpSettings
+from gpudev_gcp.spot import NodeSpot
 from gpudev_sdk.domain.gpu import Instance
+from gpudev_sdk.kube import catalogue
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.cluster import reach
 from gpudev_sdk.kube.compute import PodCompute
+from gpudev_sdk.kube.kinds import Json
 from gpudev_sdk.providers import Context
 
 
-class GcpCompute(PodCompute):
+class GcpCompute(GcpScaling, NodeSpot, PodCompute):
     """Pods of one cluster: the one of GKE that settings name, or the one that a kubeconfig leads to."""
 
     Settings: ClassVar[type[Any]] = GcpSettings
@@ -35,6 +39,9 @@ class GcpCompute(PodCompute):
         if not self._gcp.cluster:
             return super().list_instances()
         return instances.of_cluster(self._session)
+
+    def _our_nodes(self) -> list[Json]:
+        return catalogue.ours(self._gcp, self._view.nodes())
 
     def describe(self) -> dict[str, str]:
         named = {"cluster": f"{self._gcp.cluster} in {self._gcp.cluster_location}"} if self._gcp.cluster else {}

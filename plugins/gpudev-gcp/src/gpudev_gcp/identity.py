@@ -32,6 +32,8 @@ class GcpIdentity(IdentityProvider):
     """A person is an account of Google; the subject is its `sub`."""
 
     Settings: ClassVar[type[GcpLoginSettings]] = GcpLoginSettings
+    #: Nothing: each side has its own.
+    public: ClassVar[tuple[str, ...]] = ()
     #: Where Google's public keys are, and where it makes tokens of who is impersonated.
     certs: ClassVar[str] = CERTS
     iam: ClassVar[str] = id_tokens.IAM

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
 
 import attrs
 
@@ -37,8 +36,6 @@ def _account(instance: object, attribute: attrs.Attribute[str], value: str) -> N
 class GcpLoginSettings:
     """Who is let in, which the server says, and as whom one signs in, which a person's own machine says."""
 
-    #: What a server may tell a client of its settings: nothing, each side has its own.
-    public: ClassVar[tuple[str, ...]] = ()
     #: People of these domains of Google Workspace (the claim `hd`). With both lists empty a server lets nobody in.
     hosted_domains: list[str] = attrs.field(factory=list, validator=_domains)
     #: Service accounts by their e-mail, or all of a project by `*@PROJECT.iam.gserviceaccount.com`.

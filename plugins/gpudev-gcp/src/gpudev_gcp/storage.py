@@ -1,4 +1,4 @@
-"""Disks on Persistent Disk and Hyperdisk, with snapshots. What is begun here is asked about later; nothing waits."""
+"""Disks on Persistent Disk and Hyperdisk, with snapshots; and what is beside them. What is begun here is asked about later."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import datetime as dt
 from typing import Any, ClassVar
 
 from gpudev_gcp import instances, snapshots, volumes
+from gpudev_gcp.objects import GcsObjects
 from gpudev_gcp.operations import Operations
 from gpudev_gcp.session import Session
 from gpudev_gcp.settings import GcpSettings
+from gpudev_gcp.shared import FilestoreShares
 from gpudev_sdk.domain.disk import (
     Mount,
     MountKind,
@@ -29,8 +31,8 @@ _DRIVER = "pd.csi.storage.gke.io"
 _ANYWHERE = ("", "local")
 
 
-class GcpStorage(Storage):
-    """Zonal disks and snapshots of one project."""
+class GcpStorage(GcsObjects, FilestoreShares, Storage):
+    """Zonal disks and snapshots of one project; objects in its bucket, and shared folders."""
 
     Settings: ClassVar[type[GcpSettings]] = GcpSettings
     #: A used disk is likely used again tomorrow; after that its snapshot is enough, and costs less.
@@ -40,6 +42,7 @@ class GcpStorage(Storage):
 
     def __init__(self, settings: GcpSettings, context: Context, session: Session | None = None) -> None:
         self._settings = settings
+        self._install = context.install_id
         self._session = session or Session(settings)
         operations = Operations(self._session)
         self._volumes = volumes.Volumes(self._session, operations, context.install_id)
