@@ -201,7 +201,10 @@ def test_when_it_was_complete_is_said_where_ebs_says_it():
 
 
 def test_a_copy_and_one_of_another_volume_are_not_ours():
-    assert snapshots.ours([TAKEN | {"VolumeId": "vol-ffffffff"}, TAKEN | {"VolumeId": "vol-2"}]) == []
+    others = ({"VolumeId": "vol-ffffffff"}, {"VolumeId": "vol-2"}, {"TransferType": "standard"})
+
+    assert [snapshots.ours([TAKEN | other]) for other in others] == [[], [], []]
+    assert snapshots.ours([TAKEN]) == [TAKEN]
 
 
 def test_of_two_of_one_id_the_older_is_ours():

@@ -1,8 +1,8 @@
 """What EBS's snapshots say, and which of those with our tags are ours. Pure.
 
-A copy of a snapshot has the tags of the first where whoever copied it copied them too, and says that it is of the volume
-vol-ffffffff (https://docs.aws.amazon.com/ebs/latest/userguide/ebs-copy-snapshot.html); one of another volume names that one.
-So ours names in a tag the volume that EBS says it is of.
+A copy of a snapshot has the tags of the first where whoever copied it copied them too. It says that it is a copy, and that it is
+of some other volume (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Snapshot.html); one that was taken of another
+volume names that. So ours names in a tag the volume that EBS says it is of.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from gpudev_sdk.domain.disk import SnapshotSighting, SnapshotSpec, SnapshotState
 from gpudev_sdk.domain.gpu import GIB
 from gpudev_sdk.errors import Unworkable
 
-#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Snapshot.html
+#: What only a copy has.
+_COPIED = "TransferType"
 _STATES = {"completed": SnapshotState.COMPLETED, "error": SnapshotState.ERROR}
 
 
@@ -44,7 +45,9 @@ def ours(found: list[Json]) -> list[Json]:
     own = [
         each
         for each in found
-        if tags.id_in(each, tags.SNAPSHOT) and tags.read(each).get(tags.SOURCE) == each.get("VolumeId")
+        if tags.id_in(each, tags.SNAPSHOT)
+        and tags.read(each).get(tags.SOURCE) == each.get("VolumeId")
+        and not each.get(_COPIED)
     ]
     return sorted(own, key=lambda each: (each["StartTime"], each["SnapshotId"]))
 
