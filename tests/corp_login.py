@@ -25,6 +25,7 @@ class CorpSettings:
     strict: bool = False
     groups: list[str] = attrs.field(factory=list)
     note: str | None = None
+    table: dict[str, int] = attrs.field(factory=dict)
     endpoint: str = ""
     kubeconfig: str = ""
     word: str = attrs.field(default="open", repr=False)

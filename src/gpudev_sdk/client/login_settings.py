@@ -74,24 +74,32 @@ def _read(kind: Any, text: str, name: str) -> Any:
         kind = next((each for each in get_args(kind) if each is not type(None)), None)
     if kind is str:
         return text
-    if get_origin(kind) is list:
-        parts = text.strip().removeprefix("[").removesuffix("]").split(",")
-        return [_read(get_args(kind)[0], part.strip(), name) for part in parts if part.strip()]
+    if get_origin(kind) is list and not text.lstrip().startswith("["):
+        return [_read(get_args(kind)[0], part.strip(), name) for part in text.split(",") if part.strip()]
     value = _toml(text)
-    wanted = int | float if kind is float else kind
-    if kind not in _WORDS or not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool)):
-        raise InvalidRequest(
-            f"{name} cannot be {text[:60]!r}", field=name, hint=f"It is {_WORDS.get(kind, 'not to be set by a text')}."
-        )
+    if not _fits(kind, value):
+        raise InvalidRequest(f"{name} cannot be {text[:60]!r}", field=name, hint=f"It is {_words(kind)}.")
     return float(value) if kind is float else value
-
-
-_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _toml(text: str) -> Any:
     try:
-        value = None if "\n" in text else tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return None if "\n" in text else tomllib.loads(f"value = {text}")["value"]
+    # No TOML, a number of more digits than Python reads, or a thousand brackets.
+    except (ValueError, RecursionError):
         return None
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(get_args(kind)[0], each) for each in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return kind in (bool, str) and isinstance(value, kind)
+
+
+def _words(kind: Any) -> str:
+    known = {int: "a whole number", float: "a number", bool: "true or false"}
+    return known.get(kind, "a list, such as a,b" if get_origin(kind) is list else "not to be set by a text")

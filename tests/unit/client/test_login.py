@@ -107,8 +107,8 @@ def test_a_server_sets_nothing_that_its_provider_does_not_call_public(server, si
 @pytest.mark.parametrize(
     "told",
     [{"realm": "UPPER"}, {"realm": "a\x1b[2J"}, {"strict": "yes"}, {"patience": "1.5"}, {"patience": "true"}, {"patience": ""},
-     {"patience": "1\nstrict = true"}, {"realm": "x" * 100_000 + "!"}],
-    ids=str,
+     {"patience": "1\nstrict = true"}, {"patience": "9" * 10_000}, {"patience": "[" * 10_000}, {"realm": "x" * 100_000 + "!"}],
+    ids=lambda told: str(told)[:30],
 )  # fmt: skip
 def test_a_servers_wrong_value_is_an_error_with_a_next_step(server, sign_in, built, told):
     server(corp(**told))
@@ -134,7 +134,8 @@ def test_kind_lets_a_server_say_names_and_no_way_to_anything(server, sign_in):
 @pytest.mark.parametrize(
     ("own", "said"),
     [({"acount": "me"}, "does not know 'acount'"), ({"patience": "soon"}, "patience cannot be 'soon'"),
-     ({"ratio": "nan"}, "ratio cannot be 'nan'"), ({"realm": "!"}, "the login corp cannot be used: 'realm'")],
+     ({"ratio": "nan"}, "ratio cannot be 'nan'"), ({"groups": "[1, 2]"}, "groups cannot be"),
+     ({"table": "a=1"}, "table cannot be"), ({"realm": "!"}, "the login corp cannot be used: 'realm'")],
 )  # fmt: skip
 def test_ones_own_wrong_setting_is_refused(server, sign_in, own, said):
     server(corp())
@@ -142,6 +143,14 @@ def test_ones_own_wrong_setting_is_refused(server, sign_in, own, said):
     with pytest.raises(InvalidRequest, match=said) as raised:
         sign_in(by="sso", settings=own)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("text", ["a,b", " a , b ,", '["a", "b"]'])
+def test_a_list_may_leave_out_its_brackets(server, sign_in, built, text):
+    server(corp())
+    sign_in(by="sso", settings={"groups": text})
+
+    assert built[0][0].settings.groups == ["a", "b"]
 
 
 def test_a_key_is_for_logins_that_take_one(server, sign_in):
