@@ -103,10 +103,7 @@ class View:
         """Return a claim or a snapshot of ours as the API server has it. One of that name which is not ours is none of our
         business."""
         found = self.api.find(kind, name)
-        if found is None or not names.is_ours(found, self._install):
-            return None
-        self._kept[kind].put(found)
-        return found
+        return found if found is not None and names.is_ours(found, self._install) else None
 
     def note_kept(self, kind: Kind, item: Json) -> None:
         """Take over what the API server answered when a claim or a snapshot was made."""
