@@ -6,7 +6,6 @@ out its brackets, and everything else is read as TOML, as by `gpudev backend add
 
 from __future__ import annotations
 
-import math
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 
 import attrs
 
-from gpudev_sdk.errors import GpudevError, InvalidRequest, NotAllowed
+from gpudev_sdk.errors import InvalidRequest, NotAllowed
 from gpudev_sdk.providers import IdentityProvider
 
 
@@ -57,8 +56,6 @@ def make(provider: str, kind: type[IdentityProvider], given: Given) -> Any:
     values = {name: _read(fields[name].type, text, name) for name, text in texts.items()}
     try:
         return kind.Settings(**values)
-    except GpudevError:
-        raise
     except (TypeError, ValueError) as error:
         whose = "what you set" if given.own else "what the server says of it"
         # A validator of attrs gives its reason first, and then what it was asked.
@@ -94,7 +91,8 @@ def _fits(kind: Any, value: Any) -> bool:
     if get_origin(kind) is list:
         return isinstance(value, list) and all(_fits(get_args(kind)[0], each) for each in value)
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        # Written so, not-a-number is none, and neither is what no float can hold.
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return kind in (bool, str) and isinstance(value, kind)

@@ -134,7 +134,8 @@ def test_kind_lets_a_server_say_names_and_no_way_to_anything(server, sign_in):
 @pytest.mark.parametrize(
     ("own", "said"),
     [({"acount": "me"}, "does not know 'acount'"), ({"patience": "soon"}, "patience cannot be 'soon'"),
-     ({"ratio": "nan"}, "ratio cannot be 'nan'"), ({"groups": "[1, 2]"}, "groups cannot be"),
+     ({"ratio": "nan"}, "ratio cannot be 'nan'"), ({"ratio": "9" * 400}, "ratio cannot be"),
+     ({"groups": "[1, 2]"}, "groups cannot be"),
      ({"table": "a=1"}, "table cannot be"), ({"realm": "!"}, "the login corp cannot be used: 'realm'")],
 )  # fmt: skip
 def test_ones_own_wrong_setting_is_refused(server, sign_in, own, said):
