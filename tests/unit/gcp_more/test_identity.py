@@ -132,7 +132,7 @@ WRONG = {
     "no times": {"iat": None},
     "no end": {"exp": None},
     "a word for an end": {"exp": "4102444800"},
-    "a truth for a time": {"iat": True},
+    "a truth for a time": {"nbf": True},
 }
 
 
