@@ -193,6 +193,14 @@ def test_a_signature_is_a_minute_old_at_most_and_clocks_may_differ_by_half_a_min
         assert sts.asked == []
 
 
+def test_a_region_is_read_by_its_grammar_before_anything_is_made_of_it(person, challenge):
+    fields = person().get_caller_identity(challenge).fields
+
+    assert signing.Pieces.read(fields).fields() == fields
+    for region in ("evil.example", "us-east-1/", "us-east-1\n", "US-EAST-1", ""):
+        assert signing.Pieces.read(fields | {"region": region}) is None
+
+
 def test_a_server_that_relays_gets_what_no_other_one_takes(server, person, challenge):
     """The client signs for the origin it dialled: the hostile one."""
     dialled = attrs.evolve(challenge, audience="https://hostile.example:443")
@@ -255,6 +263,15 @@ class TestWhatStsAnswers:
             server().verify_credentials(shown, challenge)
         assert raised.value.hint
         assert len(sts.asked) == 1
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_not_followed(self, server, sts, shown, challenge, status):
+        """It would take the signed pieces to whom it names."""
+        sts.bend = lambda answer: (status, answer[1] | {"Location": f"{sts.address}/elsewhere"}, answer[2])
+
+        with pytest.raises(TryLater):
+            server().verify_credentials(shown, challenge)
+        assert [asked.path for asked in sts.asked] == ["/"]
 
     @pytest.mark.parametrize(
         "body",
