@@ -158,7 +158,10 @@ def test_a_token_that_is_not_of_this_hour_is_refused(google, challenge, refused,
 
 
 def test_a_token_that_is_not_yet_to_be_used_is_refused(google, challenge, refused):
-    refused(google.token(challenge, nbf=int(time.time()) + 90))
+    now = int(time.time())
+
+    refused(google.token(challenge, nbf=now + 90))
+    refused(google.token(challenge, nbf=now, iat=now + 90))
 
 
 @pytest.mark.parametrize("apart", [-45, 45])
