@@ -53,3 +53,9 @@ def test_a_mistake_is_refused_with_the_name_of_the_table(aws, what):
     with pytest.raises(ConfigError, match=r"\[backends\.lab\.aws\]") as caught:
         config.read_backend(TABLE | {"aws": aws}, "lab")
     assert what in caught.value.message
+
+
+def test_a_node_that_is_gone_has_no_machine_where_eks_keeps_them():
+    assert AwsSettings(region="us-east-1", cluster="lab").deleted_nodes_are_off
+    assert not AwsSettings(region="us-east-1").deleted_nodes_are_off
+    assert not AwsSettings(region="us-east-1", cluster="lab", deleted_nodes_are_off=False).deleted_nodes_are_off

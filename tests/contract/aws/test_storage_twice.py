@@ -59,17 +59,21 @@ def test_another_process_too_doubts_that_a_volume_with_a_handle_is_gone(make, co
 
 
 def test_a_volume_that_ebs_made_and_took_away_is_said_and_then_made_with_another_token(
-    storage, spec, volume, cloud, passing
+    make, context, spec, volume, cloud, passing
 ):
     cloud.ec2.delete_volume(VolumeId=volume.handle)
+    other = make(context)
+    assert other.get_volume(volume).presence == "unknown"
     with pytest.raises(TryLater):
-        storage.create_volume(spec)
+        other.create_volume(spec)
     passing(31)
+    # As the engine goes about it: it looks, and makes what is absent.
+    assert other.get_volume(volume).presence == "absent"
     with pytest.raises(Unworkable, match=f"EBS made {volume.handle} and took it away") as caught:
-        storage.create_volume(spec)
+        other.create_volume(spec)
     assert "kms_key" in caught.value.hint
 
-    assert storage.create_volume(spec) not in ("", volume.handle)
+    assert other.create_volume(spec) not in ("", volume.handle)
 
 
 def test_a_snapshot_whose_answer_was_lost_is_found_and_not_taken_again(storage, taking, weather, cloud, context):
@@ -209,6 +213,14 @@ def test_a_volume_whose_tags_were_removed_is_unknown_and_not_absent(storage, vol
 
     assert seen.presence == "unknown"
     assert "has not our tags any more" in seen.reason
+
+
+def test_only_our_own_accounts_snapshots_are_looked_at(storage, snapshot, weather):
+    storage.get_snapshot(snapshot)
+    storage.list_snapshots()
+
+    owners = [asked.get("Owner.1") for action, asked in weather.asked if action == "DescribeSnapshots"]
+    assert set(owners) == {"self"}
 
 
 def test_a_copy_of_a_snapshot_is_never_taken_for_it(storage, volume, snapshot, cloud, context, make, hand):

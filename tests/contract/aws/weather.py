@@ -33,6 +33,8 @@ class Weather:
     behind: str
     #: Actions by name, in order.
     calls: list[str] = attrs.field(factory=list)
+    #: The same with what was asked.
+    asked: list[tuple[str, dict[str, str]]] = attrs.field(factory=list)
     #: By action, or `*`: what to answer with, None being nothing; each is taken once, the last of all stays if `lasting`.
     refuse: dict[str, list[Refusal | None]] = attrs.field(factory=dict)
     lasting: bool = False
@@ -163,6 +165,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         asked = {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
         action = asked.get("Action") or urlsplit(self.path).path
         weather.calls.append(action)
+        weather.asked.append((action, asked))
         refusal = weather.trouble(action)
         if weather.cut[action] > 0:
             weather.cut[action] -= 1

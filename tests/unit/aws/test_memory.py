@@ -53,22 +53,36 @@ def test_what_shows_again_was_never_missing(memory):
 
 
 def test_what_has_a_handle_is_doubted_by_a_process_that_never_saw_it(memory):
-    assert not memory.is_missing(ONE, 5.0, was_made=True)
-    assert memory.is_missing(ONE, 5.0 + LAG, was_made=True)
+    assert not memory.is_missing(ONE, 5.0, handle="vol-1")
+    assert memory.is_missing(ONE, 5.0 + LAG, handle="vol-1")
 
 
 def test_once_it_is_missing_it_stays_so(memory):
-    memory.is_missing(ONE, 0.0, was_made=True)
-    assert memory.is_missing(ONE, LAG, was_made=True)
+    memory.is_missing(ONE, 0.0, handle="vol-1")
+    assert memory.is_missing(ONE, LAG, handle="vol-1")
 
-    assert memory.is_missing(ONE, LAG + 1.0, was_made=True)
+    assert memory.is_missing(ONE, LAG + 1.0, handle="vol-1")
+
+
+def test_what_vanished_is_told_by_its_handle_and_what_we_deleted_is_not(memory):
+    memory.see(ONE, "vol-1", 0.0)
+    memory.see(TWO, "vol-2", 0.0)
+    assert memory.vanished(ONE) is None
+    memory.is_missing(ONE, LAG)
+    memory.is_missing(ONE, 2 * LAG)
+    memory.forget(TWO, 1.0)
+
+    assert (memory.vanished(ONE), memory.vanished(TWO)) == ("vol-1", None)
+    memory.forget(ONE, 3 * LAG)
+    assert memory.vanished(ONE) is None
+    assert memory.is_missing(ONE, 3 * LAG, "vol-1")
 
 
 def test_what_we_deleted_is_missing_at_once(memory):
     memory.see(ONE, "vol-1", 0.0)
     memory.forget(ONE, 1.0)
 
-    assert memory.is_missing(ONE, 1.0, was_made=True)
+    assert memory.is_missing(ONE, 1.0, handle="vol-1")
     assert memory.handle(ONE) is None
 
 

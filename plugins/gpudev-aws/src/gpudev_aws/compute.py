@@ -6,19 +6,20 @@ from typing import ClassVar
 
 from gpudev_aws import cluster, instances
 from gpudev_aws.calls import Calls
+from gpudev_aws.scaling import AwsScaling
 from gpudev_aws.session import Session
 from gpudev_aws.settings import AwsSettings
+from gpudev_aws.spot import NodeSpot
 from gpudev_sdk.domain.gpu import Instance
 from gpudev_sdk.errors import NotFound
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.cluster import reach
-from gpudev_sdk.kube.compute import PodCompute
 from gpudev_sdk.kube.settings import KubeSettings
 from gpudev_sdk.providers import Context
 
 
-class AwsCompute(PodCompute):
-    """Pods of one EKS cluster."""
+class AwsCompute(NodeSpot, AwsScaling):
+    """Pods of one EKS cluster, which can have more machines and fewer, and some that are taken back."""
 
     Settings: ClassVar[type[KubeSettings]] = AwsSettings
 

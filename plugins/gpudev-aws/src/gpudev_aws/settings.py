@@ -96,8 +96,8 @@ class AwsSettings(KubeSettings):
     bucket: str = attrs.field(default="", validator=_like(_BUCKET, "the name of an S3 bucket"))
     #: Node groups of `cluster` that we may grow and shrink, beside those with the tag `gpudev:install` and our install id.
     pools: list[str] = attrs.field(factory=list)
-    #: EKS removes a node's object when its instance is gone; without this, a box on one would never be told to be over.
-    deleted_nodes_are_off: bool = True
+    #: With a cluster of EKS's: it removes a node's object when its instance is gone, and a box there is over then.
+    deleted_nodes_are_off: bool = attrs.field(default=attrs.Factory(lambda self: bool(self.cluster), takes_self=True))
 
     def __attrs_post_init__(self) -> None:
         if self.kms_key and not self.encrypted:

@@ -57,7 +57,7 @@ class Shelf:
             found = self._by_handle(volume_id, handle)
         if found is not None:
             self.volumes.see(volume_id, found["VolumeId"], clock.monotonic())
-        elif not self.volumes.is_missing(volume_id, clock.monotonic(), was_made=handle is not None):
+        elif not self.volumes.is_missing(volume_id, clock.monotonic(), handle):
             raise TryLater(_NOT_SHOWN, delay=LAG / 10)
         return found
 
@@ -67,7 +67,7 @@ class Shelf:
         found = snapshots.choose(self._describe_snapshots(tag_snapshot=[str(snapshot_id)]), handle)
         if found is not None:
             self.snapshots.see(snapshot_id, found["SnapshotId"], clock.monotonic())
-        elif not self.snapshots.is_missing(snapshot_id, clock.monotonic(), was_made=handle is not None):
+        elif not self.snapshots.is_missing(snapshot_id, clock.monotonic(), handle):
             raise TryLater(_NOT_SHOWN, delay=LAG / 10)
         return found
 

@@ -13,8 +13,10 @@ from typing import ClassVar
 from gpudev_aws import instances, snapshots, tags, volumes
 from gpudev_aws.calls import Calls
 from gpudev_aws.errors import Absent, was_refused
+from gpudev_aws.objects import S3Objects
 from gpudev_aws.session import Session
 from gpudev_aws.settings import AwsSettings
+from gpudev_aws.shared import EfsShares
 from gpudev_aws.shelf import Shelf
 from gpudev_aws.tags import Json
 from gpudev_sdk import clock
@@ -37,8 +39,8 @@ DRIVER = "ebs.csi.aws.com"
 _RESTORE = "Restore another one: gpudev disk snapshots."
 
 
-class AwsStorage(Storage):
-    """Volumes and snapshots of one account and region."""
+class AwsStorage(Storage, S3Objects, EfsShares):
+    """Volumes and snapshots of one account and region, blobs in its bucket, and shares in its file system."""
 
     Settings: ClassVar[type[AwsSettings]] = AwsSettings
     #: A used disk is likely used again tomorrow; after that its snapshot, which costs less, is enough.
@@ -132,15 +134,9 @@ class AwsStorage(Storage):
 
     def _made(self, spec: VolumeSpec, restored_from: str) -> str | None:
         """Return the handle of a volume that an earlier call made, if it is what is asked for; say why one is of no use."""
-        before = self._shelf.volumes.handle(spec.volume_id)
         found = self._shelf.find_volume(spec.volume_id, None)
-        if found is None and before is not None:
-            self._lost[spec.volume_id] = before
-            hint = "See that `kms_key` names an enabled key of that region, and that its policy lets our role use it."
-            raise Unworkable(
-                f"EBS made {before} and took it away again, as it does where a key cannot be used", hint=hint
-            )
         if found is None:
+            self._say_what_vanished(spec)
             return None
         handle = str(volumes.check(found, spec.disk_id)["VolumeId"])
         if found["State"] == volumes.FAILED:
@@ -157,6 +153,17 @@ class AwsStorage(Storage):
             hint = f"Ask for a box in {found['AvailabilityZone']}, or restore a snapshot of the disk: those are in no zone."
             raise Unworkable(f"{handle} is in {found['AvailabilityZone']}, and the box would be in {zone}", hint=hint)
         return handle
+
+    def _say_what_vanished(self, spec: VolumeSpec) -> None:
+        """Raise Unworkable, once, if a volume was made and is gone: EBS says only so that it could not be encrypted."""
+        vanished = self._shelf.volumes.vanished(spec.volume_id)
+        if vanished is None:
+            return
+        self._lost[spec.volume_id] = vanished
+        self._shelf.volumes.forget(spec.volume_id, clock.monotonic())
+        why = "as it does where a key cannot be used, or somebody deleted it"
+        hint = "See that `kms_key` names an enabled key of that region, and that its policy lets our role use it."
+        raise Unworkable(f"EBS made {vanished} and took it away again, {why}", hint=hint)
 
     def _make(self, spec: VolumeSpec, source: Json | None) -> str:
         asked = volumes.request(spec, self._zone(spec), self._settings, self._install, source)
