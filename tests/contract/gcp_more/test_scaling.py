@@ -92,8 +92,9 @@ def test_limits_are_those_of_the_autoscaler_if_it_is_on(scaling, fake, scaler, l
             "big",
         ),
         ({"machineType": "a3-highgpu-8g"}, {"types": {"other": {"team": "x"}}}, "h100"),
+        ({"machineType": "a3-highgpu-8g"}, {"types": {"any": {}}}, "any"),
     ],
-    ids=["accelerators", "a label", "a configured type", "a type of other nodes"],
+    ids=["accelerators", "a label", "a configured type", "a type of other nodes", "a type of all nodes"],
 )
 def test_gpus_are_called_as_the_catalogue_calls_them(fake, compute_at, config, settings, name):
     fake.add("some", {A: 1}, config={"machineType": "n1-standard-8"} | config)

@@ -117,7 +117,7 @@ def _gpu_type(pool: Json, settings: KubeSettings, gpus: Gpus) -> str:
     """Return what our catalogue calls the GPUs of a pool's nodes."""
     labels = _labels(pool) | {ACCELERATOR_LABEL: gpus.accelerator}
     for name, kind in settings.types.items():
-        if kind.resource and kind.labels and kind.labels.items() <= labels.items():
+        if kind.resource and kind.labels.items() <= labels.items():
             return name
     return labels.get(GPU_TYPE, "").lower() or gpus.gpu_type
 
