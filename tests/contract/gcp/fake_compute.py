@@ -59,6 +59,9 @@ class FakeCompute:
     token: tuple[int, Json] = (200, {"access_token": "fake", "expires_in": 3600, "token_type": "Bearer"})
     #: The tokens that calls came with.
     bearers: list[str] = attrs.field(factory=list)
+    #: Connections that are open.
+    connections: int = 0
+    _changed: threading.Condition = attrs.field(factory=threading.Condition)
     _server: http.server.ThreadingHTTPServer = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -73,6 +76,17 @@ class FakeCompute:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def count(self, change: int) -> None:
+        """Note that a connection came or went."""
+        with self._changed:
+            self.connections += change
+            self._changed.notify_all()
+
+    def is_left(self, seconds: float = 10.0) -> bool:
+        """Wait until nobody is connected; say whether that came to be."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.connections == 0, seconds)
 
     def writes(self) -> list[Call]:
         """Return the calls that change something."""
@@ -168,6 +182,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     fake: FakeCompute
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.fake.count(1)
+
+    def finish(self) -> None:
+        super().finish()
+        self.fake.count(-1)
 
     def log_message(self, *args) -> None:
         pass

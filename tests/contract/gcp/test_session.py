@@ -123,6 +123,18 @@ def test_a_closed_session_opens_again(fake, bench):
     assert [call.path for call in fake.calls] == ["/compute/v1/projects/gpu-lab-1/aggregated/disks"]
 
 
+def test_a_closed_session_leaves_no_connection_open(fake, bench):
+    session = bench.session()
+    client = session.disks
+    session.pages("list", client.aggregated_list)
+    assert fake.connections == 1
+
+    session.close()
+
+    assert fake.is_left()
+    assert client.transport is not None
+
+
 def test_a_session_has_a_turn_for_each_api_of_its_own(bench):
     session: Session = bench.session(calls_per_second=0.4)
     session.wait_turn("compute")

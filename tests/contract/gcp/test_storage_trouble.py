@@ -168,6 +168,13 @@ def test_an_answer_that_is_not_googles_is_never_absent(bench, fake):
     assert bench.storage.get_volume(attrs.evolve(NOBODY, handle="us-central1-a/1")).presence == "unknown"
 
 
+def test_an_answer_that_names_another_thing_as_missing_does_not_make_ours_absent(bench, fake):
+    volume = bench.made()
+    refused(fake, "notFound", "The resource 'projects/gpu-lab-1/global/networks/default' was not found", 404)
+
+    assert bench.storage.get_volume(volume).presence == "unknown"
+
+
 def test_a_quota_refused_at_once_is_no_capacity_with_where_to_ask_for_more(bench, fake):
     said = "Quota 'SSD_TOTAL_GB' exceeded. Limit: 500.0 in region us-central1."
     fake.trouble = lambda call: Answer(403, "quotaExceeded", said) if call.verb == "POST" else None
