@@ -123,9 +123,17 @@ def test_an_endpoint_that_is_down_is_said_with_what_to_look_at(said, settings):
     assert error.delay <= 5
 
 
-def test_a_region_that_there_is_not_is_said(said, settings):
+def test_a_region_that_there_is_not_is_said(said, settings, monkeypatch):
+    asked = []
+
+    def no_such_name(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     error = said(attrs.evolve(settings, region="xx-nowhere-9", endpoint=""))
 
+    assert set(asked) == {"ec2.xx-nowhere-9.amazonaws.com"}
     assert isinstance(error, TryLater)
     assert error.message == "AWS does not answer, so we cannot see the volumes"
     assert "`region`" in error.hint
