@@ -92,13 +92,16 @@ def test_limits_are_those_of_the_autoscaler_if_it_is_on(scaling, fake, scaler, l
             "big",
         ),
         ({"machineType": "a3-highgpu-8g"}, {"types": {"other": {"team": "x"}}}, "h100"),
-        ({"machineType": "a3-highgpu-8g"}, {"types": {"any": {}}}, "any"),
+        ({"machineType": "a3-highgpu-8g"}, {"types": {"cpu": {}, "any": {}}}, "any"),
     ],
     ids=["accelerators", "a label", "a configured type", "a type of other nodes", "a type of all nodes"],
 )
 def test_gpus_are_called_as_the_catalogue_calls_them(fake, compute_at, config, settings, name):
     fake.add("some", {A: 1}, config={"machineType": "n1-standard-8"} | config)
-    types = {key: TypeSettings(labels=wanted) for key, wanted in settings.get("types", {}).items()}
+    types = {
+        key: TypeSettings(labels=wanted, resource="" if key == "cpu" else "nvidia.com/gpu")
+        for key, wanted in settings.get("types", {}).items()
+    }
 
     assert pool_of(compute_at(fake.web.address, types=types), "some").gpu_type == name
 
