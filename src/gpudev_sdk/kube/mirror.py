@@ -136,7 +136,7 @@ class Mirror:
         key, uid = _key(item), item["metadata"]["uid"]
         with self._lock:
             if len(self._removed) >= _REMEMBERED:
-                self._removed.clear()
+                self._removed.pop(next(iter(self._removed)))
             self._removed[uid] = None
             known = self._items.get(key)
             if known is not None and known["metadata"].get("uid") == uid:
@@ -182,7 +182,6 @@ class Mirror:
         with self._lock:
             self._sign, self._trouble = clock.monotonic(), None
             if event.what == "DELETED":
-                self._removed.pop(event.item["metadata"].get("uid"), None)
                 self._lose(_key(event.item))
             elif event.what != "BOOKMARK":
                 self._keep(event.item)

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from gpudev_sdk.domain.disk import Reach
 from gpudev_sdk.domain.names import LABEL
 from gpudev_sdk.domain.profiles import PROFILING, ROOT
 
@@ -117,6 +118,9 @@ class KubeSettings:
     #: Storage class of disks, and class of their snapshots; empty is the cluster's default.
     storage_class: str = ""
     snapshot_class: str = ""
+    #: On which nodes a disk can be mounted once it is made: those of its `zone` (block storage of clouds), its `node` (folders of
+    #: a machine), or all of the `backend` (a file server).
+    disk_reach: str = attrs.field(default=Reach.ZONE.value, validator=_one_of(*(each.value for each in Reach)))
     access_mode: str = attrs.field(default="ReadWriteOncePod", validator=_one_of(*_ACCESS))
     #: What the cluster's names end with; the short names of a gang's nodes need it.
     cluster_domain: str = "cluster.local"

@@ -14,6 +14,7 @@ import attrs
 from gpudev_sdk.domain.disk import (
     Mount,
     MountKind,
+    Reach,
     SnapshotRef,
     SnapshotSighting,
     SnapshotSpec,
@@ -44,6 +45,7 @@ class ClaimStorage(Reaching, Storage):
     def __init__(self, settings: KubeSettings, context: Context) -> None:
         super().__init__(settings, context)
         self._waits: bool | None = None
+        self.reach = Reach(settings.disk_reach)
 
     def create_volume(self, spec: VolumeSpec) -> str:
         return self._make(CLAIM, disks.claim(spec, self._settings, self._install))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gpudev_sdk import config
+from gpudev_sdk.domain.disk import Reach
 from gpudev_sdk.errors import ConfigError
 from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
+from gpudev_sdk.kube.storage import ClaimStorage
 
 
 def settings_of(kube):
@@ -113,3 +115,14 @@ def test_a_value_that_kubernetes_would_refuse_is_refused_first(kube, said):
 @pytest.mark.parametrize("resource", ["", "nvidia.com/gpu", "amd.com/gpu", "nvidia.com/mig-1g.10gb"])
 def test_a_resource_of_any_vendor_will_do(resource):
     assert settings_of({"types": {"some": {"resource": resource}}}).types["some"].resource == resource
+
+
+@pytest.mark.parametrize("reach", ["node", "zone", "backend"])
+def test_a_disk_reaches_as_far_as_its_class_is_said_to(written, context, reach):
+    settings = written(f"[backends.lab.kube]\ndisk_reach = '{reach}'\n")
+
+    assert ClaimStorage(settings, context).reach == reach
+
+
+def test_a_disk_reaches_as_far_as_its_zone_unless_said(context):
+    assert ClaimStorage(KubeSettings(), context).reach is Reach.ZONE

@@ -212,3 +212,14 @@ def test_looking_changes_nothing(bench, storage, volume, snapshot):
     storage.get_volume(volume), storage.get_snapshot(snapshot), storage.mount(volume)
 
     assert [call for call in bench.fake.calls[begun:] if call.verb not in READS] == []
+
+
+def test_a_volume_is_deleted_as_the_server_has_it_now(bench, storage, volume, eventually):
+    """Somebody changed it since the copy was told."""
+    eventually(lambda: storage.get_volume(volume).ready)
+    bench.fake.stalled = True
+    bench.fake.store.merge(KEY, {"metadata": {"annotations": {"their.io/note": "x"}}})
+
+    storage.delete_volume(volume)
+
+    assert KEY not in bench.fake.store.objects
