@@ -12,7 +12,7 @@ import attrs
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gpudev_gcp import id_tokens
+from gpudev_gcp import claims, id_tokens
 from gpudev_gcp.identity import NO, GcpIdentity, audience
 from gpudev_gcp.login_settings import GcpLoginSettings
 from gpudev_sdk.domain.user import Credentials
@@ -69,29 +69,39 @@ class TestLaws(IdentityContract):
 
 
 def test_a_token_signed_by_nobody_is_refused(google, challenge, refused):
-    head, claims, _ = google.token(challenge, header={"alg": "none"}).split(".")
+    head, body, _ = google.token(challenge, header={"alg": "none"}).split(".")
 
-    refused(f"{head}.{claims}.")
-    refused(f"{head}.{claims}.AA")
+    refused(f"{head}.{body}.")
+    refused(f"{head}.{body}.AA")
     refused(google.token(challenge, header={"alg": "none"}))
 
 
 def test_a_public_key_is_no_secret_to_sign_with(google, challenge, refused):
     """The old trick: HS256, keyed by what everybody knows."""
-    head, claims, _ = google.token(challenge, header={"alg": "HS256"}).split(".")
+    head, body, _ = google.token(challenge, header={"alg": "HS256"}).split(".")
     public = rsa_key(1).public_key()
     for known in (
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         json.dumps(google.key_set()).encode(),
     ):
-        signature = hmac.new(known, f"{head}.{claims}".encode(), hashlib.sha256).digest()
-        refused(f"{head}.{claims}.{encode(signature)}")
+        signature = hmac.new(known, f"{head}.{body}".encode(), hashlib.sha256).digest()
+        refused(f"{head}.{body}.{encode(signature)}")
 
 
-@pytest.mark.parametrize(
-    "header", [{"alg": "RS512"}, {"alg": "ES256"}, {"alg": None}, {"kid": None}, {"crit": ["exp"]}]
-)
+OTHER_HEADERS = [
+    {"alg": "RS512"},
+    {"alg": "ES256"},
+    {"alg": None},
+    {"kid": None},
+    {"kid": ""},
+    {"kid": ["first"]},
+    {"kid": {"first": 1}},
+    {"crit": ["exp"]},
+]
+
+
+@pytest.mark.parametrize("header", OTHER_HEADERS)
 def test_a_token_signed_in_another_way_is_refused_before_a_key_is_fetched(google, challenge, refused, header):
     refused(google.token(challenge, header=header))
 
@@ -136,9 +146,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("claims", WRONG.values(), ids=WRONG)
-def test_a_token_that_says_anything_else_is_refused(google, challenge, refused, claims):
-    refused(google.token(challenge, **claims))
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_token_that_says_anything_else_is_refused(google, challenge, refused, wrong):
+    refused(google.token(challenge, **wrong))
 
 
 def test_a_list_of_audiences_with_ours_in_it_is_refused(google, challenge, refused):
@@ -226,6 +236,18 @@ def test_what_is_no_token_is_refused_before_a_key_is_fetched(google, refused, te
     refused(text)
 
     assert google.fetches == 0
+
+
+def test_a_token_that_is_far_too_long_is_refused_before_a_key_is_fetched(google, challenge, refused):
+    refused(google.token(challenge, more="x" * 20000))
+
+    assert google.fetches == 0
+
+
+def test_a_domain_that_is_no_word_is_a_fault_of_the_token(google, challenge):
+    token = claims.read(google.token(challenge, hd=["corp.example"]))
+
+    assert claims.fault(token.claims, audience(challenge), time.time()) == "no domain"
 
 
 def test_a_server_that_names_nobody_lets_nobody_in(google, login, challenge):
