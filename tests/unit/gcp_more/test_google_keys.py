@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import socket
+import threading
 
 import pytest
 
@@ -78,6 +80,30 @@ def test_bad_logins_do_not_have_keys_fetched_each_time(google, sign_in, ticking)
             sign_in(f"made-up-{number}")
 
     assert google.fetches == 2
+
+
+def test_who_needs_no_new_key_does_not_wait_for_one(google, sign_in, ticking):
+    """Somebody presents a made-up key while Google does not answer."""
+    sign_in()
+    ticking[0] += ASKED_AGAIN
+    answered = threading.Event()
+
+    def pieces():
+        answered.wait()
+        yield b""
+
+    google.bent = Reply(pieces=pieces())
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(sign_in, "made-up")
+        while google.fetches < 2:
+            assert not waiting.done()
+
+        sign_in()
+
+        assert not waiting.done()
+        answered.set()
+        with pytest.raises(TryLater):
+            waiting.result()
 
 
 def test_a_key_that_google_took_away_signs_nothing_any_more(google, sign_in, ticking):

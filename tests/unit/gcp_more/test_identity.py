@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 import secrets
+import string
 import time
 
 import attrs
@@ -242,6 +244,20 @@ def test_a_token_that_is_far_too_long_is_refused_before_a_key_is_fetched(google,
     refused(google.token(challenge, more="x" * 20000))
 
     assert google.fetches == 0
+
+
+def test_a_token_has_one_form(google, challenge, refused):
+    """The last letter of base64 says less than it could: some others are read as the same bytes."""
+    token = google.token(challenge)
+    plain = base64.urlsafe_b64decode(token.rpartition(".")[2] + "==")
+    others = [token[:-1] + letter for letter in string.ascii_letters]
+    same = [
+        each for each in others if base64.urlsafe_b64decode(each.rpartition(".")[2] + "==") == plain and each != token
+    ]
+
+    assert same
+    for each in same:
+        refused(each)
 
 
 def test_a_domain_that_is_no_word_is_a_fault_of_the_token(google, challenge):

@@ -11,6 +11,8 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
+import attrs
+
 from gpudev_gcp.claims import ALGORITHM, Json, decode
 from gpudev_sdk import clock
 from gpudev_sdk.errors import TryLater
@@ -33,35 +35,45 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,;])")
 _WEAKEST_BITS = 2048
 
 
+@attrs.frozen
+class _Held:
+    """Keys as they were fetched, and until when they hold."""
+
+    keys: dict[str, RSAPublicKey]
+    fetched_at: float
+    until: float
+
+
 class GoogleKeys:
-    """The keys by their ids. Threads may share it."""
+    """The keys by their ids. Threads may share it: one of them fetches, and who needs no new key does not wait for it."""
 
     def __init__(self, address: str = CERTS) -> None:
         self._address = address
         self._fetching = threading.Lock()
-        self._keys: dict[str, RSAPublicKey] = {}
-        self._fetched_at, self._until = -ASKED_AGAIN, 0.0
+        self._held = _Held({}, -ASKED_AGAIN, 0.0)
         self._failed_at = -FAILED_AGAIN
 
     def find(self, kid: str) -> RSAPublicKey | None:
         """Return a key, or None if Google has none of that id; raise TryLater if that cannot be told."""
+        held = self._held
+        if kid in held.keys and clock.monotonic() < held.until:
+            return held.keys[kid]
         with self._fetching:
-            now = clock.monotonic()
-            stale = not self._keys or now >= self._until
-            if stale or (kid not in self._keys and now - self._fetched_at >= ASKED_AGAIN):
+            now, held = clock.monotonic(), self._held
+            stale = not held.keys or now >= held.until
+            if stale or (kid not in held.keys and now - held.fetched_at >= ASKED_AGAIN):
                 self._fetch(now)
-            return self._keys.get(kid)
+            return self._held.keys.get(kid)
 
     def _fetch(self, now: float) -> None:
         if now - self._failed_at < FAILED_AGAIN:
             raise _cannot("the last try failed just now")
         try:
             plain, life = self._download()
-            keys = read_keys(plain)
+            self._held = _Held(read_keys(plain), now, now + life)
         except TryLater:
             self._failed_at = clock.monotonic()
             raise
-        self._keys, self._fetched_at, self._until = keys, now, now + life
 
     def _download(self) -> tuple[bytes, float]:
         """Return what is at the address and how long it holds. No redirect is followed: the address is the proof."""
