@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from gpudev_sdk import config
@@ -9,6 +11,7 @@ from gpudev_sdk.domain.disk import Reach
 from gpudev_sdk.errors import ConfigError
 from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
 from gpudev_sdk.kube.storage import ClaimStorage
+from gpudev_sdk.providers import Context
 
 
 def settings_of(kube):
@@ -103,6 +106,7 @@ def test_a_value_of_another_kind_is_refused_with_its_place(kube, said):
         ({"scratch_bytes": 0}, "scratch_bytes"),
         ({"grace_seconds": 0}, "grace_seconds"),
         ({"access_mode": "ReadOnlyMany"}, "ReadOnlyMany"),
+        ({"disk_reach": "planet"}, "planet"),
         ({"closed_networks": ["10.0.0.0/33"]}, "10.0.0.0/33"),
         ({"closed_networks": ["everything"]}, "everything"),
     ],
@@ -117,12 +121,9 @@ def test_a_resource_of_any_vendor_will_do(resource):
     assert settings_of({"types": {"some": {"resource": resource}}}).types["some"].resource == resource
 
 
-@pytest.mark.parametrize("reach", ["node", "zone", "backend"])
-def test_a_disk_reaches_as_far_as_its_class_is_said_to(written, context, reach):
-    settings = written(f"[backends.lab.kube]\ndisk_reach = '{reach}'\n")
+@pytest.mark.parametrize(("text", "reach"), [("", Reach.ZONE), *((f"disk_reach = '{each}'", each) for each in Reach)])
+def test_a_disk_reaches_as_far_as_its_class_is_said_to(written, tmp_path, text, reach):
+    settings = written(f"[backends.lab.kube]\n{text}\n")
+    context = Context(install_id=uuid.UUID(int=1), name="lab", data_folder=tmp_path)
 
-    assert ClaimStorage(settings, context).reach == reach
-
-
-def test_a_disk_reaches_as_far_as_its_zone_unless_said(context):
-    assert ClaimStorage(KubeSettings(), context).reach is Reach.ZONE
+    assert ClaimStorage(settings, context).reach is reach
