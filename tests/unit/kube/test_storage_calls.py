@@ -104,7 +104,7 @@ def test_a_restore_looks_at_the_snapshot_and_makes_the_claim(bench, storage, sna
 
 
 def test_a_snapshot_on_its_way_is_not_asked_for(bench, storage, spec):
-    bench.disks.idle = True
+    bench.disks.idle = bench.fake.stalled = True
     storage.create_snapshot(spec)
     begun = len(bench.fake.calls)
 
