@@ -28,6 +28,7 @@ class Failed(Exception):
 class Stored:
     generation: int
     content: bytes
+    metadata: dict[str, str] = attrs.field(factory=dict)
 
 
 @attrs.define
@@ -42,15 +43,15 @@ class FakeStorage:
     #: What happens just before a request is carried out.
     before: list = attrs.field(factory=list)
     _generation: int = 1_700_000_000_000_000
-    _begun: dict[str, tuple[str, dict, bytes]] = attrs.field(factory=dict)
+    _begun: dict[str, tuple[dict, dict]] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.web.answer = self.answer
 
-    def put(self, name: str, content: bytes) -> None:
-        """Store an object as somebody else does."""
+    def put(self, name: str, content: bytes, metadata: dict[str, str] | None = None) -> None:
+        """Store an object, as somebody else may do too."""
         self._generation += 1
-        self.objects[name] = Stored(self._generation, content)
+        self.objects[name] = Stored(self._generation, content, metadata or {})
 
     def answer(self, asked: Asked) -> Reply:
         parts = urlsplit(asked.target)
@@ -78,17 +79,17 @@ class FakeStorage:
             told = asked.json()
             self._check(told["name"], query)
             begun = f"upload-{len(self._begun)}"
-            self._begun[begun] = told["name"], query, b""
+            self._begun[begun] = told, query
             place = f"{self.web.address}/upload/storage/v1/b/{self.bucket}/o?uploadType=resumable&upload_id={begun}"
             return Reply.of({}, Location=place)
-        name, condition, _ = self._begun.pop(query["upload_id"])
-        return self._store({"name": name}, asked.body, condition)
+        told, condition = self._begun.pop(query["upload_id"])
+        return self._store(told, asked.body, condition)
 
     def _store(self, told: dict, content: bytes, query: dict[str, str]) -> Reply:
         self._check(told["name"], query)
         if "crc32c" in told and told["crc32c"] != _crc(content):
             raise Failed(400, "Provided CRC32C doesn't match calculated CRC32C.", "invalid")
-        self.put(told["name"], content)
+        self.put(told["name"], content, told.get("metadata"))
         return Reply.of(self._resource(told["name"]))
 
     def _check(self, name: str, query: dict[str, str]) -> None:
@@ -126,7 +127,8 @@ class FakeStorage:
         now = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
         size, generation = str(len(stored.content)), str(stored.generation)
         checksum = _crc(stored.content)
-        return {"name": name, "generation": generation, "size": size, "crc32c": checksum, "updated": now}
+        plain = {"name": name, "generation": generation, "size": size, "crc32c": checksum, "updated": now}
+        return plain | ({"metadata": stored.metadata} if stored.metadata else {})
 
 
 def _parts(asked: Asked) -> tuple[dict, bytes]:

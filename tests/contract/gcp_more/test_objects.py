@@ -174,19 +174,43 @@ class TestObjects(ObjectStorageContract):
 
         assert gcs.web.asked == []
 
-    def test_a_put_whose_answer_is_lost_is_not_made_again_behind_our_back(self, objects, gcs):
+    def test_a_put_whose_answer_is_lost_is_known_by_its_mark(self, objects, gcs):
+        """Made again it would meet itself, and call that a conflict."""
         answer = gcs.web.answer
 
         def lose(asked):
-            answer(asked)
-            return Reply(status=503)
+            reply = answer(asked)
+            return Reply(status=503) if asked.verb == "POST" else reply
+
+        gcs.web.answer = lose
+
+        made = objects.put_object("a", b"1", expected=NOTHING)
+
+        assert made.version == str(next(iter(gcs.objects.values())).generation)
+        assert [asked.verb for asked in gcs.web.asked] == ["POST", "GET"]
+
+    def test_a_put_that_did_not_arrive_is_not_taken_for_what_others_put(self, objects, gcs, install_id):
+        answer = gcs.web.answer
+
+        def lose(asked):
+            if asked.verb == "POST":
+                gcs.put(f"gpudev/{install_id}/a", b"1")
+                return Reply(status=503)
+            return answer(asked)
 
         gcs.web.answer = lose
 
         with pytest.raises(TryLater):
+            objects.put_object("a", b"1")
+
+    def test_a_put_that_did_not_arrive_says_so(self, objects, gcs):
+        answer = gcs.web.answer
+        gcs.web.answer = lambda asked: Reply(status=503) if asked.verb == "POST" else answer(asked)
+
+        with pytest.raises(TryLater, match="cannot store"):
             objects.put_object("a", b"1", expected=NOTHING)
 
-        assert len(gcs.web.asked) == 1
+        assert [asked.verb for asked in gcs.web.asked] == ["POST", "GET"]
 
     def test_nothing_is_asked_that_we_did_not_ask(self, objects, gcs):
         """Least of all for the bucket itself, which takes a right of its own."""
@@ -194,8 +218,9 @@ class TestObjects(ObjectStorageContract):
         objects.find_object("a")
         objects.list_objects()
         objects.delete_object("a")
+        objects.find_object("a")
 
-        assert [asked.verb for asked in gcs.web.asked] == ["POST", "GET", "GET", "GET", "DELETE"]
+        assert [asked.verb for asked in gcs.web.asked] == ["POST", "GET", "GET", "GET", "DELETE", "GET"]
         assert all("/o" in asked.target for asked in gcs.web.asked)
 
     def test_a_version_says_when_it_was_stored(self, objects):

@@ -27,6 +27,8 @@ _GENERATION = re.compile(r"[0-9]{1,19}\Z")
 _CALL, _REPEATED = 15.0, 3.0
 #: How often a read is begun anew because the object was replaced in the middle of it.
 _TRIES = 3
+#: Metadata of an object: which put made it.
+_MARK = "gpudev-put"
 #: What the API says of an object that is not there.
 _NO_OBJECT = "No such object"
 
@@ -39,7 +41,8 @@ class GcsObjects(ObjectStorage):
 
     def put_object(self, key: str, content: bytes, *, expected: str | None = None) -> StoredObject:
         blob = self._blob(key)
-        condition = _condition(expected)
+        condition, mark = _condition(expected), uuid.uuid4().hex
+        blob.metadata = {_MARK: mark}
         self._session.wait_turn("storage")
         try:
             with translated(f"store the object {key}"):
@@ -49,6 +52,11 @@ class GcsObjects(ObjectStorage):
                 )
         except ObjectChanged as error:
             raise _conflict(key, expected) from error
+        except TryLater:
+            # The answer may have been lost, and not the object: its mark says whose it is.
+            blob = self._blob(key)
+            if not self._look(key, blob) or (blob.metadata or {}).get(_MARK) != mark:
+                raise
         return _stored(key, blob)
 
     def find_object(self, key: str) -> tuple[StoredObject, bytes] | None:
