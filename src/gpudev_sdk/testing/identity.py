@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 
 import attrs
@@ -51,8 +52,10 @@ class IdentityContract(Contract):
     def test_what_the_client_presents_the_server_believes(
         self, identity: IdentityProvider, credentials: Credentials, challenge: Challenge
     ) -> None:
-        """Law 5.1."""
-        assert identity.verify_credentials(credentials, challenge).subject
+        """Law 5.1: by a subject that can be read out, copied into a shell, and kept."""
+        subject = identity.verify_credentials(credentials, challenge).subject
+
+        assert re.fullmatch(r"(?=.{1,160}\Z)[!-&(-~]+( [!-&(-~]+)*", subject), subject
 
     def test_the_same_person_has_the_same_subject_each_time(
         self, identity: IdentityProvider, client: IdentityProvider, credentials: Credentials, challenge: Challenge
