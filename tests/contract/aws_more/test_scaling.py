@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 
 import pytest
@@ -276,6 +277,78 @@ def test_a_pool_that_eks_changes_already_is_grown_later(scaling, interfere):
 
     with pytest.raises(TryLater, match="already"):
         scaling.grow("gpus", 3)
+
+
+@pytest.fixture
+def showing(scaling, cluster, hand, interfere):
+    """Return what has EKS show its node group with changes."""
+
+    def show(**changes):
+        group = hand("eks").describe_nodegroup(clusterName=cluster.name, nodegroupName="gpus")["nodegroup"] | changes
+        body = json.dumps({"nodegroup": group}, default=lambda time: time.timestamp()).encode()
+        answer = (200, body, {"content-type": "application/json"})
+        interfere(scaling.session.client("eks"), "eks.DescribeNodegroup", lambda request: answer)
+
+    return show
+
+
+def test_what_eks_is_about_to_reach_is_not_asked_for_again(scaling, cluster, showing, interfere):
+    asked = []
+    showing(status="UPDATING", scalingConfig={"minSize": 1, "maxSize": 4, "desiredSize": 3})
+    interfere(scaling.session.client("eks"), "eks", lambda request: asked.append(request.method))
+
+    scaling.grow("gpus", 3)
+
+    assert "POST" not in asked
+    assert scaling.node_pools()[0].wanted == 2
+
+
+@pytest.mark.parametrize("status", ["CREATING", "CREATE_FAILED", "DELETING", "DELETE_FAILED"])
+def test_a_pool_without_machines_is_none(scaling, showing, status):
+    showing(status=status)
+
+    assert scaling.node_pools() == ()
+    with pytest.raises(NotFound):
+        scaling.grow("gpus", 3)
+
+
+def test_the_type_may_be_said_by_a_launch_template(scaling, showing, hand):
+    made = hand("ec2").create_launch_template(
+        LaunchTemplateName=uuid.uuid4().hex, LaunchTemplateData={"InstanceType": "p4d.24xlarge"}
+    )
+    template = {"id": made["LaunchTemplate"]["LaunchTemplateId"], "version": "1"}
+    showing(instanceTypes=None, launchTemplate=template)
+
+    (pool,) = scaling.node_pools()
+
+    assert (pool.machine_type, pool.gpu_type, pool.gpus_per_node) == ("p4d.24xlarge", "a100", 8)
+
+
+def test_a_label_of_ours_names_the_type(scaling, showing):
+    showing(labels={"gpudev.io/gpu-type": "H100-Fast"})
+
+    assert scaling.node_pools()[0].gpu_type == "h100-fast"
+
+
+def test_two_who_grow_at_once_take_turns_and_nobody_makes_it_less(scaling, cluster, interfere):
+    """Each looks what is asked for and then asks for more; in between the other may not."""
+    inside, most = [], []
+
+    def slow(request):
+        inside.append(request)
+        most.append(len(inside))
+        threading.Event().wait(0.05)
+        inside.pop()
+
+    interfere(scaling.session.client("autoscaling"), "autoscaling.DescribeAutoScalingGroups", slow)
+    both = [threading.Thread(target=scaling.grow, args=("gpus", wanted)) for wanted in (4, 3)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+
+    assert max(most) == 1
+    assert cluster.group_of("gpus")["DesiredCapacity"] == 4
 
 
 def test_a_list_of_which_one_pool_is_not_seen_is_an_error(scaling, cluster, hand):

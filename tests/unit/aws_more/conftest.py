@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import pathlib
+import ssl
 import uuid
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from gpudev_aws.identity import AwsIdentity
 from gpudev_aws.login_settings import AwsLoginSettings
@@ -74,3 +81,25 @@ def person(monkeypatch, context, tmp_path):
 @pytest.fixture
 def lee(person):
     return person("AKIALEELEELEELEELEE1", SECRET[::-1], "")
+
+
+@pytest.fixture
+def tls(tmp_path):
+    """Return what has an STS speak TLS, with a certificate that it signed itself."""
+
+    def speak(sts):
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        now = dt.datetime.now(dt.UTC)
+        made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        made = made.serial_number(1).not_valid_before(now).not_valid_after(now + dt.timedelta(hours=1))
+        addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        signed = made.add_extension(addresses, critical=False).sign(key, hashes.SHA256())
+        plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        both = key.private_bytes(serialization.Encoding.PEM, *plain)
+        (tmp_path / "both.pem").write_bytes(both + signed.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "both.pem")
+        return sts.secure(context)
+
+    return speak

@@ -7,6 +7,7 @@ import hmac
 import http.server
 import json
 import re
+import ssl
 import threading
 from urllib.parse import parse_qs
 
@@ -70,6 +71,11 @@ class FakeSts:
     def address(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def secure(self, context: ssl.SSLContext) -> str:
+        """Speak TLS from now on, and return where."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        return self.address.replace("http:", "https:")
 
     def close(self) -> None:
         """Serve nobody any more."""

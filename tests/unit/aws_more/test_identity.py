@@ -298,6 +298,11 @@ class TestWhatStsAnswers:
         with pytest.raises(TryLater, match="no answer in"):
             server().verify_credentials(shown, challenge)
 
+    def test_an_sts_whose_certificate_nobody_vouches_for_is_told_nothing(self, server, sts, shown, challenge, tls):
+        with pytest.raises(TryLater, match="ConnectError"):
+            server(endpoint=tls(sts)).verify_credentials(shown, challenge)
+        assert sts.asked == []
+
     def test_an_sts_that_is_not_there_is_not_a_no(self, server, sts, shown, challenge):
         gone = server(endpoint="http://127.0.0.1:1")
 

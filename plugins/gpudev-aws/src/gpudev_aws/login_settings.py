@@ -96,6 +96,6 @@ class AwsLoginSettings:
         return self.regions or ([self.region] if self.region else [])
 
 
-def first_allowed(settings: Any) -> str:
+def first_allowed(settings: AwsLoginSettings) -> str:
     """Return a region for words to people."""
-    return str((settings.allowed_regions or ["us-east-1"])[0])
+    return (settings.allowed_regions or ["us-east-1"])[0]

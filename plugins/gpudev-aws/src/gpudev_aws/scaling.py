@@ -27,7 +27,8 @@ _PAGE, _MOST_NAMES, _MOST_VALUES = 100, 50, 200
 _ALIVE = ["pending", "running", "stopping", "stopped"]
 #: Words of autoscaling's one ValidationError: what is gone, and what may not go.
 _GONE, _TOO_FEW = "no managed instance found", "min size constraint"
-_growing = threading.Lock()
+#: One lock a pool: who grows it waits for its turn. Of a cluster's name and a pool's there is one in a region.
+_turns: dict[tuple[str, str, str], threading.Lock] = {}
 
 
 class AwsScaling(Scaling):
@@ -43,7 +44,7 @@ class AwsScaling(Scaling):
         return tuple(group.pool(self._aws, kinds[group.machine_type]) for group in groups)
 
     def grow(self, pool: str, wanted: int) -> None:
-        with _growing:
+        with _turns.setdefault((self._aws.region, self._cluster, pool), threading.Lock()):
             group = self._group(pool)
             most = sum(int(each["MaxSize"]) for each in group.scaled)
             if wanted > most:
