@@ -44,7 +44,8 @@ def zone_of(calls: Calls, node: str, cluster: str) -> str:
     if len(zones) > 1:
         raise Unworkable(f"several instances are called {node[:80]!r}, in {', '.join(sorted(zones))}", hint=_NAMES)
     if not zones:
-        raise NoCapacity(f"there is no instance of the node {node[:80]!r} any more, so no zone to make the disk in")
+        message = f"there is no instance of the node {node[:80]!r} any more, so no zone to make the disk in"
+        raise NoCapacity(message, hint=_NAMES)
     return zones.pop()
 
 

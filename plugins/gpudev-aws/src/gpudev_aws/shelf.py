@@ -17,6 +17,7 @@ from gpudev_sdk.errors import TryLater
 #: The most that one call lists: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
 _VOLUMES, _SNAPSHOTS = 500, 1000
 _NOT_SHOWN = "EC2 does not show it, and may just not show it yet"
+_WAIT = "Nothing: it is looked for again, and believed to be gone after half a minute."
 
 
 class Shelf:
@@ -58,7 +59,7 @@ class Shelf:
         if found is not None:
             self.volumes.see(volume_id, found["VolumeId"], clock.monotonic())
         elif not self.volumes.is_missing(volume_id, clock.monotonic(), handle):
-            raise TryLater(_NOT_SHOWN, delay=LAG / 10)
+            raise TryLater(_NOT_SHOWN, delay=LAG / 10, hint=_WAIT)
         return found
 
     def find_snapshot(self, snapshot_id: uuid.UUID, handle: str | None) -> Json | None:
@@ -68,7 +69,7 @@ class Shelf:
         if found is not None:
             self.snapshots.see(snapshot_id, found["SnapshotId"], clock.monotonic())
         elif not self.snapshots.is_missing(snapshot_id, clock.monotonic(), handle):
-            raise TryLater(_NOT_SHOWN, delay=LAG / 10)
+            raise TryLater(_NOT_SHOWN, delay=LAG / 10, hint=_WAIT)
         return found
 
     def _by_handle(self, volume_id: uuid.UUID, handle: str) -> Json | None:

@@ -36,7 +36,8 @@ from gpudev_sdk.providers import Context, Storage
 
 #: As the driver is registered: https://docs.aws.amazon.com/eks/latest/userguide/ebs-csi.html
 DRIVER = "ebs.csi.aws.com"
-_RESTORE = "Restore another one: gpudev disk snapshots."
+_RESTORE = "Restore a snapshot that is there: gpudev disk snapshots NAME."
+_AGAIN = "Nothing: it is asked for again."
 
 
 class AwsStorage(Storage, S3Objects, EfsShares):
@@ -69,7 +70,7 @@ class AwsStorage(Storage, S3Objects, EfsShares):
         snapshots.check(source, snapshot.disk_id)
         seen = snapshots.see(source)
         if seen.state is SnapshotState.PENDING:
-            raise TryLater(f"the snapshot {_name(snapshot)} is not complete yet")
+            raise TryLater(f"the snapshot {_name(snapshot)} is not complete yet", hint=_AGAIN)
         if seen.state is SnapshotState.ERROR:
             raise Unworkable(f"the snapshot {_name(snapshot)} failed: {seen.reason}", hint=_RESTORE)
         return self._make(spec, source)
@@ -90,7 +91,10 @@ class AwsStorage(Storage, S3Objects, EfsShares):
             volumes.check(found, volume.disk_id)
             users = volumes.users(found)
             if users != ():
-                raise Conflict(f"{found['VolumeId']} is attached to {', '.join(users or ('something',))}")
+                having = ", ".join(users or ("something",))
+                raise Conflict(
+                    f"{found['VolumeId']} is attached to {having}", hint="Wait until it is let go, or detach it."
+                )
             self._delete_volume(found)
         self._shelf.volumes.forget(volume.volume_id, clock.monotonic())
 
@@ -108,7 +112,8 @@ class AwsStorage(Storage, S3Objects, EfsShares):
             return str(snapshots.check(made, spec.volume.disk_id)["SnapshotId"])
         volume = self._shelf.find_volume(spec.volume.volume_id, spec.volume.handle)
         if volume is None:
-            raise Unworkable(f"the volume {spec.volume.handle or spec.volume.volume_id} is not there")
+            name = spec.volume.handle or spec.volume.volume_id
+            raise Unworkable(f"the volume {name} is not there", hint=_RESTORE)
         volumes.check(volume, spec.volume.disk_id)
         return self._take(spec, str(volume["VolumeId"]))
 
@@ -145,9 +150,10 @@ class AwsStorage(Storage, S3Objects, EfsShares):
             self._shelf.volumes.forget(spec.volume_id, clock.monotonic())
             raise Unworkable(f"EBS could not make {handle}, or lost it", hint="Ask again: another volume is made.")
         if found["State"] == volumes.GOING:
-            raise TryLater(f"{handle} is being deleted")
+            raise TryLater(f"{handle} is being deleted", hint=_AGAIN)
         if tags.read(found).get(tags.RESTORED_FROM, "") != restored_from:
-            raise Unworkable(f"{handle} was not made of {restored_from or 'nothing'}, as it was to be")
+            hint = "Look at its tags; somebody changed them."
+            raise Unworkable(f"{handle} was not made of {restored_from or 'nothing'}, as it was to be", hint=hint)
         zone = self._zone(spec)
         if zone != found["AvailabilityZone"]:
             hint = f"Ask for a box in {found['AvailabilityZone']}, or restore a snapshot of the disk: those are in no zone."
@@ -185,7 +191,9 @@ class AwsStorage(Storage, S3Objects, EfsShares):
             if was_refused(error):
                 self._shelf.snapshots.forget(spec.snapshot_id, clock.monotonic())
             if isinstance(error, Absent):
-                raise Unworkable(f"the volume {volume} was deleted just now, by somebody else") from error
+                raise Unworkable(
+                    f"the volume {volume} was deleted just now, by somebody else", hint=_RESTORE
+                ) from error
             raise
         self._shelf.snapshots.see(spec.snapshot_id, made["SnapshotId"], clock.monotonic())
         return str(made["SnapshotId"])

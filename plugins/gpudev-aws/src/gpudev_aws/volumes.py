@@ -131,7 +131,7 @@ def check_mountable(found: Json) -> None:
     """Refuse a volume that cannot be attached, or not yet."""
     state, name = found["State"], found["VolumeId"]
     if state == _MAKING:
-        raise TryLater(f"{name} is still being made", delay=1.0)
+        raise TryLater(f"{name} is still being made", delay=1.0, hint="Nothing: it is asked for again.")
     if state not in _READY:
         raise Unworkable(
             f"the disk's volume {name} cannot be used: {_WHY.get(state, state)}", hint="Restore a snapshot."
