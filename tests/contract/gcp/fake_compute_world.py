@@ -55,7 +55,9 @@ class World:
     shown_late: bool = False
     #: Snapshots stay CREATING.
     snapshots_stay: bool = False
-    #: What the next operations that make something fail of: a code and a message each.
+    #: An operation that takes a snapshot names its disk, as that of `disks.createSnapshot` does.
+    names_source: bool = False
+    #: What the next operations fail of: a code and a message each; at once if operations take no look.
     failing: list[tuple[str, str]] = attrs.field(factory=list)
     lock: threading.RLock = attrs.field(factory=threading.RLock)
     _requests: dict[str, str] = attrs.field(factory=dict)
@@ -105,8 +107,11 @@ class World:
             path = f"projects/{PROJECT}/zones/{zone}/disks/{name}"
             said = f"The disk resource '{path}' is already being used by '{user}'"
             raise Answer(400, "resourceInUseByAnotherResource", said)
-        disk["status"] = "DELETING"
         operation = self._begin("delete", f"projects/{PROJECT}/zones/{zone}/disks/{name}", disk["id"], zone, "")
+        if self.failing:
+            self._fail(operation)
+            return operation
+        disk["status"] = "DELETING"
         self._ends[operation["name"]] = (self.looks, lambda: self.disks.pop((zone, name), None))
         return operation
 
@@ -125,7 +130,8 @@ class World:
         zone, _, name = body["sourceDisk"].partition("zones/")[2].partition("/disks/")
         disk = self.get_disk(zone, name)
         number = str(next(self._numbers))
-        operation = self._begin("insert", path, number, "", request_id)
+        target = body["sourceDisk"] if self.names_source else path
+        operation = self._begin("insert", target, number, "", request_id)
         if self.failing:
             self._fail(operation)
             return operation
@@ -195,7 +201,10 @@ class World:
     def _fail(self, operation: Json) -> None:
         code, message = self.failing.pop(0)
         error = {"errors": [{"code": code, "message": message}]}
-        self._ends[operation["name"]] = (self.looks, lambda: operation.update(error=error, httpErrorStatusCode=403))
+        if self.looks:
+            self._ends[operation["name"]] = (self.looks, lambda: operation.update(error=error))
+        else:
+            operation |= {"error": error, "status": "DONE"}
 
     def _source_of(self, body: Json) -> Json | None:
         if "sourceSnapshot" not in body:

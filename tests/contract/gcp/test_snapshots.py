@@ -242,6 +242,29 @@ def test_a_snapshot_that_is_begun_and_not_shown_is_pending(bench, fake, spec):
     assert [call.path.rpartition("/")[2] for call in fake.writes()] == ["disks", "snapshots"]
 
 
+def test_a_number_is_taken_from_an_operation_only_if_it_is_that_of_the_snapshot(bench, fake, spec):
+    fake.world.names_source = True
+    with pytest.raises(TryLater, match="is begun, and not shown yet"):
+        bench.storage.create_snapshot(spec)
+
+    handle = bench.storage.create_snapshot(spec)
+
+    assert [taken["id"] for taken in fake.world.snapshots.values()] == [handle]
+
+
+def test_a_snapshot_that_somebody_began_meanwhile_is_taken_only_if_it_is_of_the_disk(bench, fake, spec):
+    bench.storage.create_snapshot(spec)
+    (name,) = fake.world.snapshots
+    fake.world.snapshots[name]["labels"]["gpudev-disk"] = str(uuid.uuid4())
+    hidden = [Answer(404, "notFound", f"The resource 'projects/gpu-lab-1/global/snapshots/{name}' was not found")]
+    fake.hidden = {"operations"}
+    fake.trouble = lambda call: hidden.pop() if hidden and call.path.endswith(name) else None
+    fake.world._requests.clear()
+
+    with pytest.raises(Unworkable, match="is of another disk"):
+        bench.storage.create_snapshot(spec)
+
+
 def test_a_name_that_is_taken_by_somebody_else_is_not_taken_over(bench, fake, spec):
     name = marks.snapshot_name(bench.context.install_id, spec.snapshot_id)
     bench.storage.create_snapshot(attrs.evolve(spec))
