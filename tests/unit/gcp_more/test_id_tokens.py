@@ -130,6 +130,20 @@ def test_a_person_s_own_credentials_are_told_what_they_need(machine, client, cha
     assert "--impersonate-service-account" in raised.value.hint
 
 
+def test_a_person_s_file_of_credentials_is_read_without_a_word_of_warning(client, challenge, monkeypatch, tmp_path):
+    """As `gcloud auth application-default login` writes it."""
+    from google.auth import _cloud_sdk
+
+    written = tmp_path / "credentials.json"
+    told = {"type": "authorized_user", "client_id": _cloud_sdk.CLOUD_SDK_CLIENT_ID, "client_secret": "s"}
+    written.write_text(json.dumps(told | {"refresh_token": "r"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(written))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "people-of-lab")
+
+    with pytest.raises(NotSignedIn, match="not a service account's"):
+        client().get_caller_identity(challenge)
+
+
 def test_credentials_that_impersonate_already_need_no_setting(machine, client, iam, google, challenge, monkeypatch):
     """As `gcloud auth application-default login --impersonate-service-account=…` leaves them."""
     source = AnonymousCredentials()

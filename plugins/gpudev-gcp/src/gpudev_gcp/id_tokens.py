@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import warnings
 from typing import Any
 
 import structlog
@@ -35,7 +36,10 @@ def fetch(audience: str, impersonate: str, iam: str = IAM) -> str:
     from google.auth import exceptions
 
     try:
-        credentials, _ = google.auth.default(scopes=_SCOPES)
+        with warnings.catch_warnings():
+            # That a person's credentials are not for programs: all that is asked with them is a token for a sign-in.
+            warnings.filterwarnings("ignore", message="Your application has authenticated using end user credentials")
+            credentials, _ = google.auth.default(scopes=_SCOPES)
     except exceptions.DefaultCredentialsError as error:
         log.debug("no application default credentials", reason=str(error)[:200])
         return _by_gcloud(audience, impersonate)
