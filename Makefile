@@ -40,8 +40,8 @@ test-cluster: setup ## a real Kubernetes (KUBECONFIG, kind, or one built here) a
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q tests/cluster
 
-sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259)
-	@$(BIN)/python -m tests.sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))
+sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259); CLOUD=aws or gcp over that plugin
+	@$(BIN)/python -m tests.sim $(if $(CLOUD),--cloud $(CLOUD)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))
 
 planted: setup ## put known bugs back one by one, and see each caught (ONLY=text for some, ROTATE=6 for others with each commit)
 	@$(BIN)/python tests/planted/plant.py $(if $(ONLY),--only "$(ONLY)") $(if $(ROTATE),--rotate $(ROTATE))

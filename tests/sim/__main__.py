@@ -1,6 +1,7 @@
 """Runs seeds of the simulation and reports, as Markdown: what was lived through, which faults were tried how often, what broke.
 
 python -m tests.sim --seed 17                 one seed, told whole if it fails
+python -m tests.sim --cloud aws --seed 1      one over a plugin and the fake of its cloud
 python -m tests.sim --seeds 0-219 --jobs 2    a release run
 """
 
@@ -22,6 +23,7 @@ import structlog
 from gpudev_sdk.store.embedded import Embedded
 from tests.fix_database import QUICK, fresh_database, make_template
 from tests.sim.faults import CELLS, MODES
+from tests.sim.places import CLOUDS
 from tests.sim.simulation import Simulation, Violated
 
 #: Reservations that each seed asks for.
@@ -46,7 +48,7 @@ class Outcome:
     violation: str | None
 
 
-def live(seeds: list[int], lifecycles: int) -> list[Outcome]:
+def live(seeds: list[int], lifecycles: int, cloud: str = "simulated") -> list[Outcome]:
     """Live through some seeds, on a PostgreSQL of their own."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gpudev-sim-"))
@@ -54,16 +56,16 @@ def live(seeds: list[int], lifecycles: int) -> list[Outcome]:
     server.start()
     try:
         template = make_template(server)
-        return [_live(server, template, seed, lifecycles) for seed in seeds]
+        return [_live(server, template, (seed, lifecycles, cloud)) for seed in seeds]
     finally:
         server.stop()
         shutil.rmtree(folder)
 
 
-def _live(server: Embedded, template: str, seed: int, lifecycles: int) -> Outcome:
-    began, violation = time.monotonic(), None
+def _live(server: Embedded, template: str, asked: tuple[int, int, str]) -> Outcome:
+    (seed, lifecycles, cloud), began, violation = asked, time.monotonic(), None
     with fresh_database(server, template) as database:
-        sim = Simulation(seed, database, lifecycles)
+        sim = Simulation(seed, database, lifecycles, cloud)
         try:
             sim.run()
         except Violated as found:
@@ -128,17 +130,18 @@ def main() -> int:
     """Run."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--cloud", choices=CLOUDS, default="simulated", help="whose providers")
     parser.add_argument("--seeds", default="0-219", help="first-last")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--lifecycles", type=int, default=LIFECYCLES)
     asked = parser.parse_args()
     if asked.seed is not None:
-        return 0 if report(live([asked.seed], asked.lifecycles), whole=False) else 1
+        return 0 if report(live([asked.seed], asked.lifecycles, asked.cloud), whole=False) else 1
     first, _, last = asked.seeds.partition("-")
     seeds = list(range(int(first), int(last or first) + 1))
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     with concurrent.futures.ProcessPoolExecutor(asked.jobs) as pool:
-        found = pool.map(live, chunks, [asked.lifecycles] * len(chunks))
+        found = pool.map(live, chunks, [asked.lifecycles] * len(chunks), [asked.cloud] * len(chunks))
         outcomes = [outcome for chunk in found for outcome in chunk]
     return 0 if report(outcomes, whole=True) else 1
 

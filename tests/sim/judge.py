@@ -84,7 +84,7 @@ class Judge:
         # What somebody else deleted is missing: that it is told is all that can be done.
         expected = {f"I-8:gone:{snapshot_id}" for snapshot_id in sim.fate.snapshots_lost}
         broken = [str(violation) for violation in found if violation.key not in expected]
-        broken += self.found + sim.book.broken
+        broken += self.found + sim.book.broken + list(sim.place.broken)
         broken += [f"a disk is to be mounted twice: {seen}" for seen in sim.cloud.double_attachments[self._doubles :]]
         broken += [f"slots are used twice: {seen}" for seen in sim.cloud.overbookings[self._overbookings :]]
         if broken:

@@ -12,13 +12,19 @@ from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.testing.cloud import CloudNode, Span, Weather
 from tests.sim.faults import PAUSE, focus_of
 
-__all__ = ["PAUSE", "Knobs", "draw"]
+__all__ = ["PAUSE", "Knobs", "draw", "of_cloud"]
 MINUTE = dt.timedelta(minutes=1)
 SECOND = dt.timedelta(seconds=1)
 #: In seeds from here on people think of little but snapshots: what one that was asked for goes through is seldom otherwise.
 SNAPSHOTS_FROM = 2000
 #: And of several nodes at once from here on; every third seed before has a few of those.
 GANGS_FROM = 3000
+
+
+#: How much goes wrong at steps over a plugin, and seconds between blows of fate.
+CLOUD_RATE, CLOUD_FATE = 16.0, 30.0
+#: Two zones of each cloud that a plugin reaches, as its fake has them.
+ZONES = {"aws": ("us-east-1a", "us-east-1b"), "gcp": ("us-central1-a", "us-central1-b")}
 
 
 @attrs.frozen(kw_only=True)
@@ -105,6 +111,20 @@ def draw(rng: random.Random, seed: int, lifecycles: int) -> Knobs:
     return attrs.evolve(knobs, keep_volumes=None, pace=6.0, reserving=0.3, wishes=(2, 1, 60, 12, 2, 2, 1, 1))
 
 
+def of_cloud(knobs: Knobs, cloud: str, seed: int) -> Knobs:
+    """Return the knobs for a plugin's cloud, which are as they were for the simulated one.
+
+    Its zones have names of their own, and whether there are snapshots is the plugin's to say. A call costs much
+    more time there, so that people ask for less, and more goes wrong: the weather is bad, and quick.
+    """
+    zones = ZONES.get(cloud)
+    if zones is None:
+        return knobs
+    nodes = tuple(attrs.evolve(node, zone=zones[node.zone == "zone-b"]) for node in knobs.nodes)
+    weather = _quick(Weather.stormy(random.Random(f"{cloud}-{seed}")))
+    return attrs.evolve(knobs, nodes=nodes, snapshots_off="", weather=weather, rate=CLOUD_RATE, fate=CLOUD_FATE)
+
+
 def _two_zones(rng: random.Random) -> tuple[CloudNode, ...]:
     """Return nodes of which some are far from the others."""
     near, far, places = rng.randint(2, 3), rng.randint(1, 2), rng.randint(3, 8)
@@ -120,8 +140,10 @@ def _weather(rng: random.Random) -> Weather:
     weather = Weather.stormy(rng) if rng.random() < 0.7 else Weather.slow()
     if rng.random() < 0.5:
         weather = attrs.evolve(weather, late_effect=0.03, late=Span.seconds(1, 120))
-    if rng.random() < 0.2:
-        return weather
+    return weather if rng.random() < 0.2 else _quick(weather)
+
+
+def _quick(weather: Weather) -> Weather:
     return attrs.evolve(
         weather,
         boot=Span.seconds(0.2, 15),

@@ -20,17 +20,11 @@ from gpudev_sdk import fault
 from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine import accounts, decide, processor
-from gpudev_sdk.engine.context import Backend, Engine
+from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.providers import Context
 from gpudev_sdk.store import bell, disks, ids, people, roles
-from gpudev_sdk.testing.cloud import (
-    SimulatedCloud,
-    SimulatedCompute,
-    SimulatedSettings,
-    SimulatedStorage,
-    VirtualClock,
-)
+from gpudev_sdk.testing.cloud import VirtualClock
 from tests.fix_database import Database
 from tests.sim import knobs as knob
 from tests.sim import workers
@@ -38,6 +32,7 @@ from tests.sim.book import Book, Content
 from tests.sim.faults import ELSEWHERE, STEPS, Faults, crash, timeout
 from tests.sim.judge import Judge
 from tests.sim.people import Person
+from tests.sim.places import open_place
 from tests.sim.post import Post
 from tests.sim.scheduler import Actor, Scheduler
 from tests.sim.store import SimStore
@@ -80,17 +75,17 @@ class FakeCa:
 class Simulation:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, database: Database, lifecycles: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, database: Database, lifecycles: int, cloud: str = "simulated") -> None:
+        self.seed, self.cloud_name = seed, cloud
         self.rng = random.Random(f"gpudev-{seed}")
-        self.knobs = knob.draw(self.rng, seed, lifecycles)
+        self.knobs = knob.of_cloud(knob.draw(self.rng, seed, lifecycles), cloud, seed)
         self.clock = VirtualClock(START)
         self.asleep = dt.timedelta()
         self.scheduler = Scheduler(random.Random(f"turns-{seed}"), self.clock)
         self.faults = Faults(random.Random(f"faults-{seed}"), self.knobs.rate, self.knobs.focus, self.knobs.switching)
-        self.cloud = SimulatedCloud(
-            self.clock, random.Random(f"cloud-{seed}"), self.knobs.weather, nodes=self.knobs.nodes
-        )
+        self.cloud_rng = random.Random(f"cloud-{seed}")
+        self.place = open_place(cloud, self)
+        self.cloud = self.place.cloud
         self.alarms: dict[int, workers.SimAlarm] = {}
         self.book = Book()
         self.pace = self.knobs.pace
@@ -112,25 +107,20 @@ class Simulation:
             conn.execute(people.Q["make_install"], {"id": self.fresh_id()})
             install = people.install(conn)["id"]
         context = Context(install_id=install, name="sim", data_folder=pathlib.Path())
-        settings = SimulatedSettings(
-            cloud=self.cloud,
-            keep_volumes=self.knobs.keep_volumes,
-            snapshots_off=self.knobs.snapshots_off,
-            reach=self.knobs.reach,
-        )
         self.engine = Engine(
             store=self.store,
-            backends={
-                "sim": Backend(
-                    name="sim", compute=SimulatedCompute(settings, context), storage=SimulatedStorage(settings, context)
-                )
-            },
+            backends={"sim": self.place.backend(context)},
             limits=self.knobs.limits,
             install_id=install,
             control_plane_id=uuid.UUID(int=5),
             host_ca=FakeCa(),
         )
         self.front = attrs.evolve(self.engine, store=self.front_store)
+        self.context = context
+
+    def new_process(self) -> Engine:
+        """Return the engine as a process has it that just started: what plugins remembered died with the one before."""
+        return attrs.evolve(self.engine, backends={"sim": self.place.backend(attrs.evolve(self.context))})
 
     def _keep_rows_where_they_lie(self) -> None:
         """Have no vacuum come by, in real time: what follows from where rows lie would differ from run to run."""
@@ -210,8 +200,8 @@ class Simulation:
             process_clock.install(None)
             fault.install(None)
             ids.new, bell.ring, processor.VISIBILITY, decide.ACTIVE_LOOK = new_id, ring, visibility, often
-            for connection in (self.store, self.front_store, self.owner):
-                connection.close()
+            for open_one in (self.store, self.front_store, self.owner, self.place):
+                open_one.close()
 
     def _people(self) -> None:
         names = ("ada", "kim", "lee", "sam")[: self.knobs.people]
@@ -389,8 +379,11 @@ class Simulation:
     def story(self, what: str) -> str:
         """Return what a reader needs to see it again."""
         last = "\n".join(self.trace[-60:])
-        return (f"seed {self.seed}, {self.clock.now.isoformat()}:\n{what}\n\nsee it again: make sim SEED={self.seed}\n"
+        return (f"seed {self.seed}, {self.clock.now.isoformat()}:\n{what}\n\nsee it again: make sim {self._again()}\n"
                 f"{self.knobs.shown()}\n\nthe last turns:\n{last}")  # fmt: skip
+
+    def _again(self) -> str:
+        return f"SEED={self.seed}" if self.cloud_name == "simulated" else f"CLOUD={self.cloud_name} SEED={self.seed}"
 
     def digest(self) -> str:
         """Return what two runs of one seed must share."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gpudev_sdk.engine.claim import Claims
+from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.engine.orphans import sweep_strays
 from gpudev_sdk.engine.planning import next_plan, run_planner
@@ -72,17 +73,18 @@ def processor(sim: Simulation, number: int) -> Callable[[], None]:
 
     def live() -> None:
         alarm = sim.alarms[number] = SimAlarm(sim)
-        claims = start_claims(sim)
-        worker = SimProcessor(sim.engine, claims, alarm, f"host{number}-{sim.scheduler.born}-0")  # type: ignore[arg-type]
+        engine = sim.new_process()
+        claims = start_claims(sim, engine)
+        worker = SimProcessor(engine, claims, alarm, f"host{number}-{sim.scheduler.born}-0")  # type: ignore[arg-type]
         worker.sim = sim
         worker.run(SimStop(sim.scheduler.sleep))
 
     return live
 
 
-def start_claims(sim: Simulation) -> Claims:
+def start_claims(sim: Simulation, engine: Engine) -> Claims:
     """Begin as a process does: look at who controls the backends."""
-    claims = Claims(sim.engine)
+    claims = Claims(engine)
     while True:
         try:
             claims.start()
@@ -114,10 +116,11 @@ def keeper(sim: Simulation) -> Callable[[], None]:
     """Return the life of the sweeps: counting what was served, looking at backends, ending strays."""
 
     def live() -> None:
-        claims = start_claims(sim)
-        serving, inventory = Serving(sim.engine), Inventory(sim.engine)
+        engine = sim.new_process()
+        claims = start_claims(sim, engine)
+        serving, inventory = Serving(engine), Inventory(engine)
         sweeps = {"serve": (serving.sweep, sim.knobs.count), "look": (inventory.take, LOOK),
-                  "strays": (lambda: sweep_strays(sim.engine, claims), STRAYS)}  # fmt: skip
+                  "strays": (lambda: sweep_strays(engine, claims), STRAYS)}  # fmt: skip
         due = dict.fromkeys(sweeps, 0.0)
         while True:
             now = sim.clock.monotonic()

@@ -1,0 +1,45 @@
+"""What goes wrong between a plugin and the API it calls: one call is cut, refused, carried out unheard, or its caller's last."""
+
+from __future__ import annotations
+
+from gpudev_sdk.fault import SimulatedCrash
+from gpudev_sdk.testing.cloud import SimulatedCloud
+
+#: Of a provider's calls, so many die in the middle, between two calls of the API; while the weather is bad.
+DIES = 0.004
+#: A provider makes some calls of its API for one of ours, and each may go wrong.
+PART = 0.4
+
+
+class Wire:
+    """The way between them, in the weather there is. Only one actor runs, so that chance is asked in the order of the calls."""
+
+    def __init__(self) -> None:
+        self.cloud: SimulatedCloud | None = None
+        self._dead = False
+
+    def strike(self) -> str | None:
+        """Return what happens to a call: None (nothing), `cut` before it is carried out, `lose` its answer, or `refuse` it."""
+        cloud = self.cloud
+        if cloud is None or self._dead:
+            # Who is dead sends nothing.
+            return "cut" if self._dead else None
+        weather = cloud.weather
+        stormy = weather.failed_call or weather.lost_answer or weather.throttled
+        if stormy and cloud.chance("died in a call", DIES):
+            self._dead = True
+            return "lose" if cloud.rng.random() < 0.5 else "cut"
+        for what, likely in (
+            ("cut", weather.failed_call),
+            ("lose", weather.lost_answer),
+            ("refuse", weather.throttled),
+        ):
+            if cloud.chance(f"wire: {what}", likely * PART):
+                return what
+        return None
+
+    def bury(self) -> None:
+        """Have the process die whose call it was, if it died."""
+        if self._dead:
+            self._dead = False
+            raise SimulatedCrash("died between two calls of an API")
