@@ -48,3 +48,18 @@ def test_the_numbers_of_a_chapter_are_without_gaps():
     for chapter in sorted({number.partition(".")[0] for number in NUMBERS}):
         found = [int(number.partition(".")[2]) for number in NUMBERS if number.partition(".")[0] == chapter]
         assert sorted(found) == list(range(1, len(found) + 1)), chapter
+
+
+def spans(text):
+    """Return every number that a text names, `2.5 – 2.11` being all between."""
+    found = set(re.findall(r"(?<![\d.])\d\.\d+(?!\d)", text))
+    for first, last in re.findall(r"(\d\.\d+) – (\d\.\d+)", text):
+        chapter, begin = first.split(".")
+        found |= {f"{chapter}.{number}" for number in range(int(begin), int(last.partition(".")[2]) + 1)}
+    return found
+
+
+def test_the_note_on_azure_walks_every_law():
+    note = (ROOT / "docs" / "plugins" / "azure.md").read_text()
+
+    assert set(NUMBERS) - spans(note) == set()

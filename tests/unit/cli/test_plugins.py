@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import textwrap
 import pytest
 
 from gpudev_cli.kit import live
+from gpudev_sdk import plugins
 
 PROVIDERS = """
     import attrs
@@ -71,6 +73,22 @@ def test_a_sound_plugin_says_what_it_offers_and_can_do(gpudev):
     done = gpudev("plugins", "check", "kind")
 
     assert done.out == "kind: sound; offers compute, storage, identity; can do Gang, Installable\n"
+
+
+def test_the_list_says_what_the_loader_says(gpudev):
+    told = {item["name"]: item["offers"] for item in json.loads(gpudev("plugins", "list", "--json").out)["items"]}
+
+    assert {"kind", "example", "local", "ssh"} <= set(told)
+    assert told == {name: list(plugins.describe(name).offers) for name in told}
+
+
+def test_what_is_installed_is_read_once_however_much_that_is(gpudev, monkeypatch):
+    read, count = importlib.metadata.entry_points, []
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **words: (count.append(words), read(**words))[1])
+
+    gpudev("plugins", "list")
+
+    assert count == [{"group": "gpudev"}]
 
 
 def test_json_says_each_apart(gpudev, install):

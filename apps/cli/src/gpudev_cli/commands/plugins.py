@@ -42,20 +42,24 @@ def command() -> None:
     """Backends, logins and policies that are installed."""
 
 
-def _look(found: plugins.Installed) -> Listed:
-    offers, error = [], None
+def _look(found: plugins.Installed, everything: tuple[plugins.Installed, ...]) -> Listed:
+    """Load one; what is installed was read once, and is not read again for each."""
+    from gpudev_cli.kit.sound import offers
+
+    offered, error = [], None
     try:
-        offers = list(plugins.describe(found.name).offers)
+        offered = list(offers(plugins.load(found.name, [each.entry_point for each in everything])))
     except PluginError as trouble:
         error = trouble.message
-    return Listed(name=found.name, distribution=found.distribution, version=found.version, offers=offers, error=error)
+    return Listed(name=found.name, distribution=found.distribution, version=found.version, offers=offered, error=error)
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:
     """What is installed. A plugin that does not load is listed with its error and disturbs nothing else."""
-    found = [_look(plugin) for plugin in plugins.installed()]
+    everything = plugins.installed()
+    found = [_look(plugin, everything) for plugin in everything]
     if as_json:
         words.json({"items": found})
         return

@@ -20,10 +20,13 @@ from gpudev_sdk.providers import (
     Storage,
 )
 
-_KINDS: dict[str, tuple[str, type[Any]]] = {
+#: The hook of each thing that a plugin can offer, and the class that it returns, if it returns one.
+_HOOKS: dict[str, tuple[str, type[Any] | None]] = {
     "compute": ("gpudev_register_compute", Compute),
     "storage": ("gpudev_register_storage", Storage),
     "identity": ("gpudev_register_identity", IdentityProvider),
+    "policy": ("gpudev_check_request", None),
+    "listener": ("gpudev_reservation_changed", None),
 }
 _ABILITIES: tuple[type[Any], ...] = (Gang, Installable, ObjectStorage, SharedStorage, Scaling, Spot)
 #: What a module with a fault in it raises when it is imported.
@@ -55,21 +58,26 @@ class Sound:
     needs: str = ""
 
 
+def offers(plugin: plugins.Plugin) -> tuple[str, ...]:
+    """Say what a loaded plugin offers."""
+    return tuple(kind for kind, (hook, _) in _HOOKS.items() if plugin.implements(hook))
+
+
 def look(name: str) -> Sound:
     """Load a plugin and its classes (laws 6.1 and 6.3); raise PluginError for whatever is wrong with it."""
-    described, plugin = plugins.describe(name), plugins.load(name)
+    plugin = plugins.load(name)
     abilities: list[str] = []
     needs = ""
-    for kind in described.offers:
-        if kind in _KINDS:
-            offered, lacks = _offered(plugin, *_KINDS[kind])
+    for hook, base in [_HOOKS[kind] for kind in offers(plugin)]:
+        if base is not None:
+            offered, lacks = _offered(plugin, hook, base)
             needs = needs or lacks
             abilities += [each.__name__ for each in _ABILITIES if offered is not None and issubclass(offered, each)]
     return Sound(
-        name=described.name,
-        distribution=described.distribution,
-        version=described.version,
-        offers=described.offers,
+        name=plugin.name,
+        distribution=plugin.distribution,
+        version=plugin.version,
+        offers=offers(plugin),
         abilities=tuple(dict.fromkeys(abilities)),
         needs=needs,
     )
