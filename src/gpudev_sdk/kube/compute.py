@@ -75,7 +75,7 @@ class PodCompute(Reaching, Compute, Gang):
         try:
             offers = [self._offer(member) for member in members]
         except NoCapacity:
-            if len(self._view.find_pods(spec.server_id)) == len(members):
+            if self._records.is_buried(spec.server_id) or len(self._view.find_pods(spec.server_id)) == len(members):
                 return
             raise
         self._apply_policies()

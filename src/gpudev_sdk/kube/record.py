@@ -64,6 +64,13 @@ class Records:
         """Say whether a server was ended by this process; `begin` finds out about others."""
         return server_id in self._buried
 
+    def is_buried(self, server_id: ServerId) -> bool:
+        """Say whether a server was ended, also when it was never launched."""
+        if self.is_known_buried(server_id):
+            return True
+        found = self.find(server_id)
+        return found is not None and _is_grave(found)
+
     def bury(
         self, server_id: ServerId, now: dt.datetime, record: str | None = None, notes: Notes | None = None
     ) -> None:

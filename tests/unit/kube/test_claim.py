@@ -106,3 +106,37 @@ def test_each_install_has_its_own(api):
     Control(api, INSTALL).write(held(1), None)
 
     assert Control(api, STRANGER).read() is None
+
+
+def test_who_read_the_claim_replaces_it_with_one_call(api, fake):
+    Control(api, INSTALL).write(held(1), None)
+    control = Control(api, INSTALL)
+    begun = len(fake.calls)
+
+    control.write(held(2), control.read())
+
+    assert [call.verb for call in fake.calls[begun:]] == ["get", "update"]
+
+
+def test_what_was_read_before_somebody_else_wrote_is_looked_at_again(api, fake):
+    control = Control(api, INSTALL)
+    control.write(held(1), None)
+    control.read()
+    Control(api, INSTALL).write(held(2), held(1))
+
+    control.write(held(3), held(2))
+
+    assert Control(api, INSTALL).read() == held(3)
+
+
+def test_after_a_conflict_the_claim_is_looked_at_again(api, fake):
+    control = Control(api, INSTALL)
+    control.write(held(1), None)
+    control.read()
+    fake.store.merge(KEY, {"metadata": {"annotations": {"their.io/note": "x"}}})
+    with pytest.raises(Conflict):
+        control.write(held(2), held(1))
+
+    control.write(held(2), held(1))
+
+    assert control.read() == held(2)

@@ -158,8 +158,11 @@ def test_a_launch_is_not_refused_when_its_node_goes_away_after_it(bench, eventua
     assert len(bench.pods()) == 1
 
 
-def test_what_was_ended_does_nothing_also_where_it_could_not_fit(bench):
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_was_ended_does_nothing_also_where_it_could_not_fit(bench, restarted):
     bench.compute.terminate(SERVER)
+    if restarted:
+        bench.again()
 
     bench.launch(node="node-c")
 

@@ -10,6 +10,7 @@ from gpudev_sdk.errors import TryLater
 from gpudev_sdk.kube import names
 from gpudev_sdk.kube.errors import ObjectChanged
 from gpudev_sdk.kube.settings import KubeSettings
+from tests.unit.kube.fake_store import now
 from tests.unit.kube.objects import INSTALL, SERVER, STRANGER
 
 NAME = names.server_name(INSTALL, SERVER)
@@ -82,6 +83,31 @@ def test_when_its_node_has_let_go_all_goes_but_the_tombstone(running, copied, ev
     assert running.compute.list_servers() == ()
 
 
+def test_that_it_is_gone_is_known_by_the_answer_that_removed_it(running, copied):
+    running.compute.terminate(SERVER)
+    stop(running)
+    copied()
+    running.fake.stalled = True
+    running.compute.terminate(SERVER)
+    begun = running.compute.calls
+
+    assert running.compute.observe(SERVER).presence is Presence.ABSENT
+    assert running.compute.calls == begun
+
+
+def test_one_that_is_let_go_before_its_time_is_up_is_not_said_to_be_gone(bench):
+    """It has no node, and somebody gave it time to end."""
+    bench.kubelet.idle = True
+    bench.launch()
+    bench.fake.store.merge(bench.key(), {"metadata": {"ownerReferences": None}})
+    bench.fake.store.merge(bench.key(), {"metadata": {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 30}})
+
+    bench.compute.terminate(SERVER)
+
+    assert bench.key() in bench.fake.store.objects
+    assert bench.compute.observe(SERVER).presence is Presence.PRESENT
+
+
 def test_it_is_not_absent_before_its_pod_is_gone(running, copied):
     running.compute.terminate(SERVER)
     stop(running)
@@ -143,6 +169,7 @@ def test_finalizers_of_others_stay(running, copied):
     running.compute.terminate(SERVER)
 
     assert running.pod()["metadata"]["finalizers"] == ["other.io/x"]
+    assert running.compute.observe(SERVER).presence is Presence.PRESENT
 
 
 def test_a_pod_that_somebody_freed_is_cleared_away(running, copied):

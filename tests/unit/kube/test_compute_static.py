@@ -66,3 +66,12 @@ def test_an_end_that_fails_at_any_call_and_is_repeated_leaves_no_volume(bench, e
     eventually(lambda: until_done(lambda: is_gone(bench)))
 
     assert (bench.left(), volumes(bench)) == (GRAVE, [])
+
+
+def test_a_tombstone_says_which_volume_goes_with_the_server(bench):
+    bench.launch(mount=MOUNT)
+
+    bench.compute.terminate(SERVER)
+
+    grave = bench.fake.store.get(bench.key(kind="configmaps"))
+    assert grave["metadata"]["annotations"][names.STATIC] == f"{NAME}-disk"

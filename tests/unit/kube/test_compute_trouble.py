@@ -197,9 +197,8 @@ def live(bench, eventually):
     bench.compute.terminate(SERVER)
     eventually(lambda: "ended" in bench.compute.observe(SERVER).reason)
     bench.kubelet.stop(bench.fake.store, bench.key())
-    eventually(lambda: bench.compute.observe(SERVER).phase is Phase.FINISHED)
+    eventually(lambda: bench.compute._view._pods.find(NAME)["metadata"] == bench.pod()["metadata"])
     bench.compute.terminate(SERVER)
-    eventually(lambda: bench.compute._view._pods.find(NAME) is None)
     assert bench.compute.observe(SERVER).presence is Presence.ABSENT
 
 

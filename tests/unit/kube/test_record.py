@@ -73,6 +73,7 @@ def test_what_was_buried_does_not_begin_again_also_elsewhere(fake, api, records,
     assert asked.begin(SERVER, {}) is None
     assert asked.begin(OTHER, {}) is not None
     assert asked.is_known_buried(SERVER) is not restarted
+    assert (asked.is_buried(SERVER), asked.is_buried(OTHER)) == (True, False)
     assert [call.verb for call in fake.calls if call.name == f"{NAME}-end"] == []
 
 
@@ -88,6 +89,16 @@ def test_a_tombstone_takes_the_place_of_the_record_and_what_that_owns_goes(fake,
     assert grave["metadata"]["uid"] != made["metadata"]["uid"]
     assert "data" not in grave
     assert [call.verb for call in fake.calls] == ["create", "delete", "create"]
+
+
+def test_a_tombstone_is_not_removed_by_who_takes_it_for_the_record(fake, api, records):
+    uid = records.begin(SERVER, {})["metadata"]["uid"]
+    records.bury(SERVER, NOW, uid)
+    grave = fake.store.get(KEY)
+
+    Records(api, INSTALL).bury(SERVER, NOW + STAYS, uid)
+
+    assert fake.store.get(KEY) == grave
 
 
 @pytest.mark.parametrize("known", [None, "of another"])
