@@ -61,7 +61,7 @@ def _whose_list(selector: str) -> str:
 
 def _suffix(name: str | None) -> str:
     last = (name or "").rpartition("-")[2]
-    return f" …-{last}" if last in ("claim", "end", "files") else ""
+    return f" …-{last}" if last in ("claim", "files") else ""
 
 
 def _whose(call: str) -> str:
