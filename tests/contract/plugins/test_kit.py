@@ -11,11 +11,12 @@ import pytest
 SUITE = """
 from __future__ import annotations
 import time, uuid, attrs, pytest
-from gpudev_example.providers import ExampleCompute, ExampleIdentity, ExampleSettings
+import pathlib, shutil
+from gpudev_example.providers import ExampleCompute, ExampleIdentity, ExampleSettings, ExampleStorage
 from gpudev_sdk.domain.server import ServerId, Sighting
 from gpudev_sdk.domain.user import Identity
 from gpudev_sdk.errors import NotFound
-from gpudev_sdk.testing import ComputeContract, IdentityContract
+from gpudev_sdk.testing import ComputeContract, IdentityContract, SnapshotContract, StorageContract
 
 class Over(ComputeContract):
     patience = 0.2
@@ -61,6 +62,44 @@ class Guessing(ExampleCompute):
         else super().observe(server_id)
 class TestGuessing(Over): kind = Guessing
 
+class OverDisks:
+    patience = 0.2
+    kind = ExampleStorage
+    @pytest.fixture
+    def storage(self, context): return self.kind(ExampleSettings(), context)
+    def write(self, mount, content): pathlib.Path(mount.source, "word").write_bytes(content)
+    def read(self, mount):
+        word = pathlib.Path(mount.source, "word")
+        return word.read_bytes() if word.exists() else b""
+
+class Anybodys(ExampleStorage):
+    def mount(self, volume):
+        seen = next((each for each in self._ours.glob(f"volumes/{volume.volume_id}_*")), None)
+        if seen is None: return super().mount(volume)
+        return attrs.evolve(super().mount(attrs.evolve(volume, disk_id=uuid.UUID(seen.name[37:]))), disk_id=volume.disk_id)
+class TestAnybodys(OverDisks, StorageContract): kind = Anybodys
+
+class Obliging(ExampleStorage):
+    def mount(self, volume): self._folder(volume).mkdir(parents=True, exist_ok=True); return super().mount(volume)
+class TestObliging(OverDisks, StorageContract): kind = Obliging
+
+class Hoarding(ExampleStorage):
+    def delete_volume(self, volume): pass
+class TestHoarding(OverDisks, StorageContract): kind = Hoarding
+
+class Empty(ExampleStorage):
+    def create_volume_from_snapshot(self, spec, snapshot): return self.create_volume(spec)
+class TestEmpty(OverDisks, SnapshotContract): kind = Empty
+
+class Linked(ExampleStorage):
+    def _copy(self, source, target):
+        target.parent.mkdir(exist_ok=True); target.symlink_to(source); return target.name
+class TestLinked(OverDisks, SnapshotContract): kind = Linked
+
+class Again(ExampleStorage):
+    def _copy(self, source, target): shutil.rmtree(target, ignore_errors=True); return super()._copy(source, target)
+class TestAgain(OverDisks, SnapshotContract): kind = Again
+
 class Trusting(ExampleIdentity):
     def verify_credentials(self, credentials, challenge): return Identity(subject="anyone")
 class TestTrusting(IdentityContract):
@@ -84,6 +123,13 @@ BROKEN = [
     ("TestGreedy", "test_a_claim_is_replaced_only_by_who_knows_it"),
     ("TestDeaf", "test_configuring_replaces_the_files_whole"),
     ("TestGuessing", "test_a_server_never_launched_is_absent"),
+    ("TestAnybodys", "test_a_volume_of_another_disk_cannot_be_mounted"),
+    ("TestObliging", "test_a_volume_that_is_not_there_cannot_be_mounted"),
+    ("TestHoarding", "test_a_deleted_volume_becomes_absent_and_unlisted"),
+    ("TestEmpty", "test_a_restored_disk_has_the_snapshots_bytes"),
+    ("TestEmpty", "test_a_restore_without_its_snapshot_is_refused_and_makes_nothing"),
+    ("TestLinked", "test_a_snapshot_keeps_what_the_volume_was_then"),
+    ("TestAgain", "test_restoring_twice_is_restoring_once"),
     ("TestTrusting", "test_a_tampered_proof_is_refused"),
     ("TestTrusting", "test_a_proof_for_another_nonce_is_refused"),
     ("TestAnywhere", "test_a_proof_for_another_audience_is_refused"),

@@ -13,6 +13,7 @@ import pytest
 
 from gpudev_cli.kit import live
 from gpudev_sdk import plugins
+from gpudev_services.main import main as services
 
 PROVIDERS = """
     import attrs
@@ -26,7 +27,7 @@ PROVIDERS = """
 HOOK = """
     from gpudev_sdk import hookimpl
     @hookimpl
-    def gpudev_register_storage():
+    def gpudev_register_{kind}():
         from {module} import Whole
         return Whole
 """
@@ -38,12 +39,14 @@ def install(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     made = []
 
-    def write(name, source):
+    def write(name, source, kind="storage"):
         module = f"silver_{name}_{tmp_path.name}".replace("-", "_")
         made.append(module)
         (tmp_path / module).mkdir()
         (tmp_path / module / "__init__.py").touch()
-        (tmp_path / module / "plugin.py").write_text(textwrap.dedent(HOOK.format(module=f"{module}.storage")))
+        (tmp_path / module / "plugin.py").write_text(
+            textwrap.dedent(HOOK.format(kind=kind, module=f"{module}.storage"))
+        )
         (tmp_path / module / "storage.py").write_text(textwrap.dedent(source))
         metadata = tmp_path / f"gpudev_{name}-1.dist-info"
         metadata.mkdir()
@@ -171,6 +174,15 @@ def test_what_cannot_be_checked_is_refused(gpudev, words, status, said):
 
     assert (done.status, done.out) == (status, "")
     assert said in done.err
+
+
+def test_a_backend_of_a_plugin_that_keeps_no_disks_asks_what_does(install, tmp_path, capsys):
+    install("copper", "from gpudev_example.providers import ExampleCompute as Whole", kind="compute")
+    status = services(["backend", "add", "copper", "--yes", "--data", str(tmp_path / "data")])
+
+    assert status == 1
+    assert "copper keeps no disks\n  Say what does: --storage" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.fixture
