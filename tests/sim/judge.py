@@ -58,6 +58,8 @@ class Judge:
         left = [str(server.server_id) for server in self._sim.cloud.servers()]
         if left:
             self._sim.violated([f"servers are left: {left}"])
+        if left := self._sim.place.left():
+            self._sim.violated([f"the cluster is left with {left}"])
 
     def look_at_mounts(self) -> None:
         """Compare what boxes came up with to what their disks must hold; before anybody writes."""

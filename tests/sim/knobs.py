@@ -21,8 +21,8 @@ SNAPSHOTS_FROM = 2000
 GANGS_FROM = 3000
 
 
-#: How much goes wrong at steps over a plugin, and seconds between blows of fate.
-CLOUD_RATE, CLOUD_FATE = 16.0, 30.0
+#: How much goes wrong at steps over a plugin, seconds between blows of fate, and between a person's wishes.
+CLOUD_RATE, CLOUD_FATE, CLOUD_PACE = 12.0, 30.0, 40.0
 #: Two zones of each cloud that a plugin reaches, as its fake has them.
 ZONES = {"aws": ("us-east-1a", "us-east-1b"), "gcp": ("us-central1-a", "us-central1-b")}
 
@@ -120,9 +120,13 @@ def of_cloud(knobs: Knobs, cloud: str, seed: int) -> Knobs:
     zones = ZONES.get(cloud)
     if zones is None:
         return knobs
-    nodes = tuple(attrs.evolve(node, zone=zones[node.zone == "zone-b"]) for node in knobs.nodes)
+    places = min(node.slots["cpu"] for node in knobs.nodes)
+    nodes = tuple(
+        attrs.evolve(node, zone=zones[node.zone == "zone-b"], slots={"h100": 8, "cpu": places}) for node in knobs.nodes
+    )
     weather = _quick(Weather.stormy(random.Random(f"{cloud}-{seed}")))
-    return attrs.evolve(knobs, nodes=nodes, snapshots_off="", weather=weather, rate=CLOUD_RATE, fate=CLOUD_FATE)
+    more = {"rate": CLOUD_RATE, "fate": CLOUD_FATE, "pace": CLOUD_PACE, "gangs": 0.0}
+    return attrs.evolve(knobs, nodes=nodes, snapshots_off="", weather=weather, **more)
 
 
 def _two_zones(rng: random.Random) -> tuple[CloudNode, ...]:

@@ -24,6 +24,9 @@ class Place(Protocol):
     def backend(self, context: Context) -> Backend:
         """Return the backend as a process has it that just started."""
 
+    def left(self) -> list[str]:
+        """Return what is there at the end beside disks, and nobody needs."""
+
     def close(self) -> None:
         """Let go of what is open."""
 
@@ -49,6 +52,10 @@ class Simulated:
             compute, storage = SimulatedCompute(self._settings, context), SimulatedStorage(self._settings, context)
             self._built = Backend(name="sim", compute=compute, storage=storage)
         return self._built
+
+    def left(self) -> list[str]:
+        """Nothing: boxes leave nothing there but themselves."""
+        return []
 
     def close(self) -> None:
         """Nothing is open."""

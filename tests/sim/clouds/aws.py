@@ -6,6 +6,7 @@ moto makes all at once and remembers no token; the proxy of the contract tests a
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import types
 import uuid
 from typing import Any
@@ -20,13 +21,14 @@ from moto.moto_api._internal import mock_random
 from moto.server import ThreadedMotoServer
 
 from gpudev_aws import tags
+from gpudev_aws.compute import AwsCompute
 from gpudev_aws.settings import AwsSettings
 from gpudev_aws.storage import AwsStorage
 from gpudev_sdk.engine.context import Backend
 from gpudev_sdk.providers import Context
-from gpudev_sdk.testing.cloud import CloudNode, SimulatedCompute, SimulatedSettings
+from gpudev_sdk.testing.cloud import CloudNode
 from tests.contract.aws.weather import Refusal, Weather
-from tests.sim.clouds.cloud import STORAGE, PluginCloud, under
+from tests.sim.clouds.cloud import COMPUTE, STORAGE, PluginCloud, under
 from tests.sim.clouds.shelf import Drive, Shot
 from tests.sim.clouds.wire import Wire
 
@@ -116,6 +118,9 @@ class Vault:
         self._copies.add(made.id)
         made.add_tags(_tags(self.ec2.snapshots[handle]))
 
+    def named(self, source: str) -> str | None:
+        return source
+
     def drop_shot(self, handle: str) -> None:
         self.ec2.delete_snapshot(handle)
 
@@ -129,6 +134,7 @@ class Aws:
             self._patch.delenv(name, raising=False)
         for name, value in _ENVIRONMENT.items():
             self._patch.setenv(name, value)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
@@ -143,8 +149,15 @@ class Aws:
         self._proxy = Proxy(f"http://{host}:{port}")
         self._proxy.wire = self._wire
         self.cloud = PluginCloud(vault, self._wire, sim.clock, sim.cloud_rng, sim.knobs.weather, nodes=sim.knobs.nodes)
+        cluster = self.cloud.cluster
+        cluster.patch(self._patch)
+        cluster.provider_ids = {
+            node.name: f"aws:///{node.zone}/{vault.instances[node.name]}" for node in sim.knobs.nodes
+        }
         self._storage = under(self.cloud, "storage", STORAGE, AwsStorage, keep_volumes=sim.knobs.keep_volumes)
-        self._settings = AwsSettings(region=REGION, endpoint=self._proxy.address, calls_per_second=FAST)
+        self._compute = under(self.cloud, "compute", COMPUTE, AwsCompute, connect=lambda compute: cluster.api)
+        address = self._proxy.address
+        self._settings = AwsSettings(region=REGION, endpoint=address, calls_per_second=FAST, types=cluster.types)
         self._built: list[Any] = []
 
     @property
@@ -154,11 +167,13 @@ class Aws:
 
     def backend(self, context: Context) -> Backend:
         """Return the backend as a process has it that just started."""
-        storage = self._storage(self._settings, context)
-        self._built.append(storage)
-        return Backend(
-            name="sim", compute=SimulatedCompute(SimulatedSettings(cloud=self.cloud), context), storage=storage
-        )
+        storage, compute = self._storage(self._settings, context), self._compute(self._settings, context)
+        self._built += [storage, compute]
+        return Backend(name="sim", compute=compute, storage=storage)
+
+    def left(self) -> list[str]:
+        """Return what is left in the cluster."""
+        return self.cloud.cluster.left()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -166,6 +181,7 @@ class Aws:
             each.session.close()
         self._proxy.close()
         self._server.stop()
+        self.cloud.cluster.close()
         self._patch.undo()
 
 

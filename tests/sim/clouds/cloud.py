@@ -1,4 +1,4 @@
-"""The simulated cloud with a plugin's storage, or more, in the place of its own: the same clock, machines, fate and weather."""
+"""The simulated cloud over the fakes of a real one: its clock, fate and weather, with what plugins made as the truth."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from gpudev_sdk.domain.server import ServerId
 from gpudev_sdk.testing.cloud import CloudSnapshot, SimulatedCloud
-from gpudev_sdk.testing.cloud.machines import Machines
-from tests.sim.clouds.shelf import PluginShelf, Vault
+from tests.sim.clouds.cluster import Cluster
+from tests.sim.clouds.machines import PodMachines
+from tests.sim.clouds.shelf import Drive, PluginShelf, Vault
 from tests.sim.clouds.wire import Wire
 
 STORAGE = (
@@ -16,22 +18,42 @@ STORAGE = (
     "create_snapshot", "get_snapshot", "list_snapshots", "delete_snapshot",
 )  # fmt: skip
 
+COMPUTE = (
+    "gpu_types", "get_availability_zones", "list_instances", "get_instance", "nodes", "launch", "observe", "configure",
+    "terminate", "list_servers", "read_claim", "write_claim",
+)  # fmt: skip
+
 
 class PluginCloud(SimulatedCloud):
-    """A world in which disks are what a fake of a real cloud has."""
+    """A world in which disks are what the fake of a cloud's API has, and boxes are what a fake API server of Kubernetes has."""
 
     def __init__(self, vault: Vault, wire: Wire, *of: Any, **how: Any) -> None:
         super().__init__(*of, **how)
         self.wire = wire
-        wire.cloud = self
         self.shelf: PluginShelf = PluginShelf(self, vault, lambda key: self._node_of(key))
-        self.machines = Machines(self, self.shelf, self.built)
+        self.machines: PodMachines = PodMachines(self, self.shelf, self.built)
+        self.cluster = Cluster(self, wire)
+        wire.cloud = self
 
     def progress(self) -> None:
         """Take over what calls did, let everything happen that is due, and take over what that did."""
-        self.shelf.sync()
+        self.settle()
         super().progress()
+        self.settle()
+
+    def settle(self) -> None:
+        """Have the truth be what the fakes have, and the fakes say what is true."""
         self.shelf.sync()
+        self.cluster.settle()
+
+    def slip(self, server_id: ServerId) -> bool:
+        """Let a pod of an attempt that is over be made after all; return whether it could."""
+        self.progress()
+        return self.cluster.kubelet.slip(server_id)
+
+    def find_drive(self, source: str) -> Drive | None:
+        """Return the volume that a pod's volume names, by the driver's name for it."""
+        return self.shelf.find_drive(source)
 
     def copy_foreign(self, snapshot_id: uuid.UUID) -> CloudSnapshot:
         """Let somebody else have a copy of a snapshot, with its tags."""
@@ -45,8 +67,8 @@ class PluginCloud(SimulatedCloud):
 
     @property
     def broken(self) -> list[str]:
-        """What was done to the fake that no plugin may do."""
-        return self.shelf.broken
+        """What was done to the fakes that no plugin may do."""
+        return self.shelf.broken + self.cluster.kubelet.broken
 
     def _node_of(self, key: Any) -> str:
         server = self.machines.servers.find(key)
@@ -67,7 +89,7 @@ def _gate(cloud: PluginCloud, name: str, method: Callable[..., Any]) -> Callable
                 return method(self, *of)
             finally:
                 # What was begun is begun now, whoever runs next.
-                cloud.shelf.sync()
+                cloud.settle()
                 cloud.wire.bury()
 
         return cloud.call(name, effect)

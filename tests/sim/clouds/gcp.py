@@ -16,16 +16,16 @@ from google.api_core.retry import retry_unary
 from google.cloud import compute_v1
 
 from gpudev_gcp import buckets, marks
+from gpudev_gcp.compute import GcpCompute
 from gpudev_gcp.session import Session
 from gpudev_gcp.settings import GcpSettings
 from gpudev_gcp.storage import GcpStorage
 from gpudev_sdk.engine.context import Backend
 from gpudev_sdk.providers import Context
-from gpudev_sdk.testing.cloud import SimulatedCompute, SimulatedSettings
 from gpudev_sdk.testing.cloud.clock import VirtualClock
 from tests.contract.gcp.fake_compute import Call, FakeCompute
 from tests.contract.gcp.fake_compute_world import PROJECT, Answer, Json, World
-from tests.sim.clouds.cloud import STORAGE, PluginCloud, under
+from tests.sim.clouds.cloud import COMPUTE, STORAGE, PluginCloud, under
 from tests.sim.clouds.shelf import Drive, Shot
 from tests.sim.clouds.wire import Wire
 
@@ -111,6 +111,10 @@ class Vault:
             "id": number, "name": f"copy-{number}", "status": "READY", "sourceDiskId": "1",
         }  # fmt: skip
 
+    def named(self, source: str) -> str | None:
+        zone, _, name = source.partition("/zones/")[2].partition("/disks/")
+        return self._world.disks[zone, name]["id"] if (zone, name) in self._world.disks else None
+
     def drop_shot(self, handle: str) -> None:
         self._world.snapshots.pop(self._snapshot(handle)["name"])
 
@@ -138,8 +142,19 @@ class Gcp:
         self._fake = FakeCompute(world=world, trouble=self._trouble)
         vault = Vault(world)
         self.cloud = PluginCloud(vault, self._wire, sim.clock, sim.cloud_rng, sim.knobs.weather, nodes=sim.knobs.nodes)
+        cluster = self.cloud.cluster
+        cluster.patch(self._patch)
+        cluster.provider_ids = {node.name: f"gce://{PROJECT}/{node.zone}/{node.name}" for node in sim.knobs.nodes}
         self._storage = under(self.cloud, "storage", STORAGE, GcpStorage, keep_volumes=sim.knobs.keep_volumes)
-        self._session = Session(GcpSettings(project=PROJECT, endpoint=self._fake.url, calls_per_second=FAST))
+        self._compute = under(self.cloud, "compute", COMPUTE, GcpCompute, connect=lambda compute: cluster.api)
+        settings = GcpSettings(
+            project=PROJECT,
+            endpoint=self._fake.url,
+            calls_per_second=FAST,
+            types=cluster.types,
+            deleted_nodes_are_off=True,
+        )
+        self._session = Session(settings)
 
     @property
     def broken(self) -> list[str]:
@@ -148,15 +163,18 @@ class Gcp:
 
     def backend(self, context: Context) -> Backend:
         """Return the backend as a process has it that just started; the way to Google is one for all, as it remembers nothing."""
-        storage = self._storage(self._session.settings, context, self._session)
-        return Backend(
-            name="sim", compute=SimulatedCompute(SimulatedSettings(cloud=self.cloud), context), storage=storage
-        )
+        of = self._session.settings, context, self._session
+        return Backend(name="sim", compute=self._compute(*of), storage=self._storage(*of))
+
+    def left(self) -> list[str]:
+        """Return what is left in the cluster."""
+        return self.cloud.cluster.left()
 
     def close(self) -> None:
         """Let go of everything."""
         self._session.close()
         self._fake.close()
+        self.cloud.cluster.close()
         self._patch.undo()
 
     def _trouble(self, call: Call) -> str | Answer | None:

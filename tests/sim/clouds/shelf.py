@@ -79,6 +79,9 @@ class Vault(Protocol):
     def drop_shot(self, handle: str) -> None:
         """Let somebody delete a snapshot."""
 
+    def named(self, source: str) -> str | None:
+        """Return the volume that a driver calls so, if there is one."""
+
 
 class PluginShelf(Shelf):
     """The truth about what a plugin made."""
@@ -104,6 +107,10 @@ class PluginShelf(Shelf):
             self.delete_snapshot(handle)
         for handle in sorted(self._drives.keys() - set(drives)):
             self._vanish(self._drives.pop(handle), now)
+
+    def find_drive(self, source: str) -> Drive | None:
+        """Return the volume that a driver calls so."""
+        return self._drives.get(self._vault.named(source) or "")
 
     def attach(self, key: Key, volume_id: uuid.UUID, at: dt.datetime) -> None:  # type: ignore[override]
         """Give a free volume to a server, and the machine that it is on."""
