@@ -207,3 +207,13 @@ def test_a_name_of_another_form_is_nobodys():
 
     assert filestore.share_of({"name": filestore.share_name(install, share_id), "labels": labels}, install) is None
     assert filestore.share_of({"labels": labels | {"gpudev-share": "x"}}, install) is None
+
+
+def test_installs_whose_ids_end_alike_are_told_apart():
+    """A name has only the end of an install's id; the label has it all."""
+    install, twin, share_id = uuid.UUID(int=7), uuid.UUID(int=7 + 2**64), uuid.uuid4()
+    name = f"projects/p/locations/{ZONE}/instances/{filestore.share_name(install, share_id)}"
+    labels = {"gpudev-install": str(install), "gpudev-share": str(share_id)}
+
+    assert filestore.share_of({"name": name, "labels": labels}, install) == share_id
+    assert filestore.share_of({"name": name, "labels": labels}, twin) is None
