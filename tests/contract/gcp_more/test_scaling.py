@@ -69,9 +69,10 @@ def test_a_pool_is_read_whole(scaling):
         ({"enabled": True, "minNodeCount": 1, "maxNodeCount": 3}, (2, 6)),
         ({"enabled": True, "maxNodeCount": 3}, (0, 6)),
         ({"enabled": True, "minNodeCount": 1, "maxNodeCount": 1}, (2, 4)),
+        ({"enabled": True, "minNodeCount": 3, "maxNodeCount": 4}, (4, 8)),
         ({"minNodeCount": 3, "maxNodeCount": 3}, (0, 2000)),
     ],
-    ids=["by zone", "from none", "asked for more than its limits", "off"],
+    ids=["by zone", "from none", "asked for more than its limits", "asked for fewer", "off"],
 )
 def test_limits_are_those_of_the_autoscaler_if_it_is_on(scaling, fake, scaler, limits):
     fake.add("l4", {A: 2, B: 2}, config={"machineType": "g2-standard-96", "spot": True}, autoscaling=scaler)
