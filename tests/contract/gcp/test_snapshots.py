@@ -159,6 +159,22 @@ def test_a_snapshot_of_a_disk_made_again_by_somebody_else_is_not_taken(bench, fa
     assert fake.world.snapshots == {}
 
 
+def test_a_snapshot_that_is_there_is_not_taken_for_one_of_another_disk(bench, spec):
+    bench.storage.create_snapshot(spec)
+
+    with pytest.raises(Unworkable, match="is of another disk"):
+        bench.storage.create_snapshot(attrs.evolve(spec, volume=attrs.evolve(spec.volume, disk_id=uuid.uuid4())))
+
+
+def test_a_snapshot_that_cannot_be_looked_at_is_not_absent(bench, fake, spec):
+    fake.denied = {"compute.snapshots.get"}
+
+    seen = bench.storage.get_snapshot(ref(spec))
+
+    assert seen.presence == "unknown"
+    assert "compute.snapshots.get" in seen.reason
+
+
 def test_a_snapshot_whose_answer_was_lost_is_found(bench, fake, spec):
     fake.trouble = lambda call: "lose" if call.verb == "POST" else None
     with pytest.raises(TryLater):
@@ -267,7 +283,7 @@ def test_a_snapshot_that_somebody_began_meanwhile_is_taken_only_if_it_is_of_the_
 
 def test_a_name_that_is_taken_by_somebody_else_is_not_taken_over(bench, fake, spec):
     name = marks.snapshot_name(bench.context.install_id, spec.snapshot_id)
-    bench.storage.create_snapshot(attrs.evolve(spec))
+    bench.storage.create_snapshot(spec)
     bench.settle()
     fake.world.snapshots[name]["labels"] = {}
 

@@ -107,3 +107,21 @@ def test_a_disk_that_will_not_come_is_not_mounted_and_its_snapshot_is_the_way_ba
         bench.storage.mount(volume)
 
     assert caught.value.hint == "Restore it from a snapshot."
+
+
+def test_a_volume_that_is_there_is_taken_only_if_it_is_of_the_disk(bench):
+    spec = bench.spec()
+    bench.storage.create_volume(spec)
+    bench.settle()
+
+    with pytest.raises(Unworkable, match="is of another disk"):
+        bench.storage.create_volume(attrs.evolve(spec, disk_id=uuid.uuid4()))
+
+
+def test_a_volume_that_is_there_is_found_even_when_its_node_is_gone(bench, fake):
+    spec = bench.spec()
+    handle = bench.storage.create_volume(spec)
+    bench.settle()
+    fake.world.instances.clear()
+
+    assert bench.storage.create_volume(spec) == handle

@@ -96,6 +96,8 @@ def test_every_status_is_translated_and_only_what_google_refuses_is_for_good():
         (auth.RefreshError("invalid_grant: Invalid JWT: Check your iat and exp values"), TryLater, "clock is wrong"),
         (auth.RefreshError("something else"), TryLater, "no token for Google Cloud"),
         (auth.TransportError("no route"), TryLater, "does not answer"),
+        (refusal(400, "The resource 'a/b' was not found", "invalid"), Unworkable, "Google refuses it"),
+        (api.RetryError("late", cause=requests.exceptions.ConnectTimeout("x")), TryLater, "does not answer"),
         (api.GoogleAPIError("odd"), TryLater, "Google has trouble: odd"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

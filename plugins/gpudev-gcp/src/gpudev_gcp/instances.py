@@ -15,7 +15,7 @@ _CLUSTER, _LOCATION = "goog-k8s-cluster-name", "goog-k8s-cluster-location"
 def find_zone(session: Session, node: str) -> str | None:
     """Return the zone of a node, whose name is its instance's; None if there is no such instance."""
     found = _all(session, "find a node's zone", marks.by_name(node))
-    zones = {_last(each.zone) for each in found if each.name == node}
+    zones = {_last(each.zone) for each in found}
     # Names are of one zone each: of two, nobody can say which is the node.
     return zones.pop() if len(zones) == 1 else None
 
