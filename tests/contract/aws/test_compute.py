@@ -14,7 +14,7 @@ from gpudev_aws import cluster, instances
 from gpudev_aws.calls import Calls
 from gpudev_aws.compute import AwsCompute
 from gpudev_sdk.domain.gpu import Instance
-from gpudev_sdk.errors import NotFound, TryLater, Unworkable
+from gpudev_sdk.errors import NoCapacity, NotFound, TryLater, Unworkable
 from gpudev_sdk.providers import Context
 from gpudev_sdk.testing import ComputeContract
 from tests.unit.kube.bench import ABLE, H100, _new
@@ -279,3 +279,13 @@ def test_a_node_called_by_its_instance_is_found(settings, weather, cloud, make, 
 
     assert instances.zone_of(calls, cloud.instance, "") == cloud.zone
     assert instances.zone_of(calls, f"{cloud.instance}.us-east-2.compute.internal", "") == cloud.zone
+
+
+def test_an_instance_that_was_terminated_has_no_zone_any_more(make, context, cloud):
+    (shown,) = cloud.ec2.describe_instances(InstanceIds=[cloud.instance])["Reservations"][0]["Instances"]
+    made = cloud.ec2.run_instances(ImageId=shown["ImageId"], MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    assert instances.zone_of(make(context)._calls, made, "")
+    cloud.ec2.terminate_instances(InstanceIds=[made])
+
+    with pytest.raises(NoCapacity, match="no instance of the node"):
+        instances.zone_of(make(context)._calls, made, "")
