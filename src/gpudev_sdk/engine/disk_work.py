@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from gpudev_sdk import fault
 from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSighting, SnapshotSpec, SnapshotState
 from gpudev_sdk.engine.claim import Claims
@@ -25,15 +27,19 @@ from gpudev_sdk.engine.disk_decide import (
     decide_disk,
 )
 from gpudev_sdk.engine.look import volume_ref
-from gpudev_sdk.errors import NotFound, TryLater, Unworkable
+from gpudev_sdk.errors import Conflict, NoCapacity, NotFound, TryLater, Unworkable
 from gpudev_sdk.store import bell, disks
 from gpudev_sdk.store.rows import Conn, Row
 
 LEASE = dt.timedelta(seconds=20)
+#: How long what is refused for now is left alone.
+CROWDED = dt.timedelta(minutes=1)
 #: A disk rests after fewer steps than this: each of its volumes and snapshots takes two at most.
 MOST_STEPS = 1000
 #: A marked volume whose snapshot was lost stays, and waits for a person.
 LOST = dt.timedelta(hours=1)
+
+log = structlog.get_logger()
 
 
 class DiskWork:
@@ -83,6 +89,10 @@ class DiskWork:
             return self._by_step[type(step)](world, step) or dt.timedelta()
         except TryLater as error:
             return dt.timedelta(seconds=error.delay)
+        except (NoCapacity, Conflict) as error:
+            # A quota is full, or somebody has it still: both pass, and until then the disk keeps what it has.
+            log.warning("a disk has to wait", disk=str(world.disk["id"]), reason=error.message)
+            return CROWDED
 
     def _look(self, disk_id: uuid.UUID) -> DiskWorld:
         with self.engine.store.transaction() as conn:

@@ -10,7 +10,7 @@ from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.engine import disk_work, processor
 from gpudev_sdk.engine.disk_decide import DiskRest
 from gpudev_sdk.engine.steps import NoteEndpoint
-from gpudev_sdk.errors import TryLater
+from gpudev_sdk.errors import Conflict, NoCapacity, TryLater
 from gpudev_sdk.fault import SimulatedCrash
 
 
@@ -51,6 +51,26 @@ def test_a_disk_whose_work_failed_is_taken_up_again(bench, kim, monkeypatch):
     while bench.processor.sweep():
         pass
     assert bench.memory.volumes == {}
+
+
+@pytest.mark.parametrize("passing", [NoCapacity("the account's snapshots are used up"), Conflict("it is attached still")])
+def test_a_disk_that_is_refused_for_now_waits_and_loses_nothing(bench, kim, monkeypatch, passing):
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    bench.cancel(kim, made)
+    bench.work(made)
+    storage = bench.engine.backends["mem"].storage
+    storage.keep_volumes = dt.timedelta()
+
+    def refuse(volume):
+        raise passing
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "delete_volume", refuse)
+        bench.disk_work(bench.disk(kim, "home")["id"])
+    waits = bench.sql("SELECT wake_at - gpudev_now() AS waits FROM disk")[0]["waits"]
+    assert len(bench.memory.volumes) == 1
+    assert dt.timedelta(seconds=50) < waits <= disk_work.CROWDED
 
 
 def test_a_row_that_finds_no_rest_does_not_keep_its_worker(bench, kim, monkeypatch):

@@ -23,6 +23,7 @@ from gpudev_sdk import clock
 from gpudev_sdk.domain.disk import (
     Mount,
     MountKind,
+    Reach,
     SnapshotRef,
     SnapshotSighting,
     SnapshotSpec,
@@ -46,6 +47,8 @@ class AwsStorage(Storage, S3Objects, EfsShares):
     Settings: ClassVar[type[AwsSettings]] = AwsSettings
     #: A used disk is likely used again tomorrow; after that its snapshot, which costs less, is enough.
     keep_volumes = dt.timedelta(days=1)
+    #: A volume is of one zone, and its snapshots are of none.
+    reach = Reach.ZONE
 
     def __init__(self, settings: AwsSettings, context: Context) -> None:
         self._settings = settings
