@@ -20,20 +20,6 @@ REGION = "us-east-1"
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "cloud: makes and removes things in a real account; only with -m cloud")
-
-
-def pytest_collection_modifyitems(config, items):
-    """Leave out what costs money, unless it is asked for by its marker."""
-    if "cloud" in config.option.markexpr:
-        return
-    costly = [item for item in items if item.get_closest_marker("cloud")]
-    if costly:
-        config.hook.pytest_deselected(items=costly)
-        items[:] = [item for item in items if item not in costly]
-
-
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch, tmp_path):
     """Credentials that are no one's, and nothing of whoever runs the tests."""
