@@ -126,8 +126,10 @@ def test_what_is_wrong_is_one_error_with_the_next_step(run, words, text, status,
     assert len(err.splitlines()) <= 3
 
 
-def test_a_configuration_that_is_not_there_is_said(capsys, tmp_path):
-    status = check.main(["--backend", "shelf", "--config", str(tmp_path / "none.toml")])
+@pytest.mark.parametrize("backend", ["shelf", "local"])
+def test_a_configuration_that_is_not_there_is_said(capsys, tmp_path, backend):
+    """Also for the backend that a machine is when nothing is configured: a file that is named is meant."""
+    status = check.main(["--backend", backend, "--config", str(tmp_path / "none.toml")])
 
     assert status == 3
     assert "there is no configuration" in capsys.readouterr().err

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import pathlib
+import shutil
 import uuid
 
 import pytest
 from gpudev_example.providers import ExampleCompute, ExampleIdentity, ExampleSettings, ExampleStorage
 
+from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSpec
 from gpudev_sdk.domain.server import ServerId, ServerSpec
+from gpudev_sdk.domain.user import Challenge
+from gpudev_sdk.errors import NotSignedIn
+from gpudev_sdk.providers import Context
 from gpudev_sdk.testing import ComputeContract, IdentityContract, PluginContract, SnapshotContract, StorageContract
 
 WORD = "open sesame"
@@ -52,16 +58,32 @@ class TestStorage(Disks, StorageContract):
         yield
         self.boxes.terminate(server_id)
 
+    def test_a_volume_is_free_when_its_box_has_ended(self, storage, volume):
+        with self.attached(storage.mount(volume)):
+            pass
+
+        assert storage.get_volume(volume).attachments == ()
+        storage.delete_volume(volume)
+
 
 class TestSnapshots(Disks, SnapshotContract):
-    def test_half_of_a_copy_is_none(self, storage, volume, snapshot, monkeypatch):
+    def test_half_of_a_copy_is_none(self, storage, volume, settle, monkeypatch):
         """A copy that was cut off is absent, and is begun again with the same id (law 4.1)."""
-        half = next(path for path in storage._ours.glob("snapshots/*"))
-        storage._ours.joinpath("half").mkdir(exist_ok=True)
-        half.rename(storage._ours / "half" / half.name)
+        self.write(storage.mount(volume), b"precious")
+        spec = SnapshotSpec(snapshot_id=uuid.uuid4(), volume=volume, owner_number=1)
+        ref = SnapshotRef(snapshot_id=spec.snapshot_id, disk_id=volume.disk_id)
 
-        assert storage.get_snapshot(snapshot).presence == "absent"
+        def cut_off(source, target):
+            target.mkdir(parents=True)
+            raise OSError("the power is gone")
+
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="power"):
+            patch.setattr(shutil, "copytree", cut_off)
+            storage.create_snapshot(spec)
+
+        assert storage.get_snapshot(ref).presence == "absent"
         assert storage.list_snapshots() == ()
+        self.take(storage, spec, settle)
 
 
 class TestIdentity(IdentityContract):
@@ -80,6 +102,15 @@ class TestIdentity(IdentityContract):
     def test_another_word_is_refused(self, identity, wrong, challenge):
         with pytest.raises(Exception, match="not signed in"):
             identity.verify_credentials(wrong.get_caller_identity(challenge), challenge)
+
+
+def test_a_login_without_a_word_lets_nobody_in(tmp_path):
+    challenge = Challenge(nonce="n" * 40, expires_at=dt.datetime.now(dt.UTC), audience="https://lab:7070")
+    context = Context(install_id=uuid.uuid4(), name="word", data_folder=tmp_path)
+    open_to_all = ExampleIdentity(ExampleSettings(), context)
+
+    with pytest.raises(NotSignedIn):
+        open_to_all.verify_credentials(open_to_all.get_caller_identity(challenge), challenge)
 
 
 class TestPlugin(PluginContract):

@@ -152,7 +152,7 @@ def test_a_live_backend_is_handed_on_with_what_was_given(gpudev, passed_on):
     ]  # fmt: skip
 
 
-def test_a_client_without_the_services_is_told_what_to_install(gpudev, monkeypatch):
+def test_a_client_without_the_services_is_told_what_to_install(gpudev, monkeypatch, passed_on):
     monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
     done = gpudev("plugins", "check", "kind", "--backend", "lab")
 
@@ -169,7 +169,7 @@ def test_a_client_without_the_services_is_told_what_to_install(gpudev, monkeypat
         (["kind", "--backend", "a\0b"], 1, "an argument holds a NUL"),
     ],
 )
-def test_what_cannot_be_checked_is_refused(gpudev, words, status, said):
+def test_what_cannot_be_checked_is_refused(gpudev, passed_on, words, status, said):
     done = gpudev("plugins", "check", *words)
 
     assert (done.status, done.out) == (status, "")

@@ -75,7 +75,7 @@ def check(folder: DataFolder, path: pathlib.Path, backend: str, plugin: str = ""
 def _table(path: pathlib.Path, backend: str) -> dict[str, str]:
     """Return `[backends.NAME]` as a server would read it."""
     if not path.exists() and backend not in config.ONE_MACHINE["backends"]:
-        raise NotFound(f"there is no configuration {path}", hint="Name one: --config FILE.")
+        raise NotFound(f"there is no configuration {path}", hint="Say where it is: --config FILE.")
     tables = config.read(path).backends
     if backend not in tables:
         there = ", ".join(sorted(tables)) or "none"
