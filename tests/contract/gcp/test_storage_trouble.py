@@ -170,7 +170,8 @@ def test_an_answer_that_is_not_googles_is_never_absent(bench, fake):
 
 def test_an_answer_that_names_another_thing_as_missing_does_not_make_ours_absent(bench, fake):
     volume = bench.made()
-    refused(fake, "notFound", "The resource 'projects/gpu-lab-1/global/networks/default' was not found", 404)
+    other = Answer(404, "notFound", "The resource 'projects/gpu-lab-1/global/networks/default' was not found")
+    fake.trouble = lambda call: other if "/disks/" in call.path else None
 
     assert bench.storage.get_volume(volume).presence == "unknown"
 
