@@ -71,8 +71,10 @@ class Mount:
     volume_id: uuid.UUID
     disk_id: uuid.UUID
     kind: MountKind
-    #: Host path, claim name or CSI handle.
+    #: Host path, claim name, or `DRIVER/HANDLE` of CSI.
     source: str
+    #: Any number of boxes have it at once (a share), rather than one.
+    shared: bool = False
 
 
 class SnapshotState(enum.StrEnum):

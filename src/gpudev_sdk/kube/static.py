@@ -41,7 +41,7 @@ def static(mount: Mount, record: Json, namespace: str, node: str) -> Static | No
     claim_ref = {"apiVersion": "v1", "kind": CLAIM.name, "namespace": namespace, "name": name}
     common = {
         "capacity": {"storage": _NOMINAL},
-        "accessModes": ["ReadWriteOncePod"] if mount.kind is MountKind.CSI else ["ReadWriteOnce"],
+        "accessModes": [_access(mount)],
         "persistentVolumeReclaimPolicy": "Retain",
         "storageClassName": "",
     }
@@ -68,13 +68,21 @@ def as_claim(mount: Mount, claim: str) -> Mount:
     return attrs.evolve(mount, kind=MountKind.CLAIM, source=claim)
 
 
+def _access(mount: Mount) -> str:
+    if mount.shared:
+        return "ReadWriteMany"
+    return "ReadWriteOncePod" if mount.kind is MountKind.CSI else "ReadWriteOnce"
+
+
 def _source(mount: Mount, node: str) -> Json:
     """A CSI source is `DRIVER/HANDLE`, the driver as it is registered: `ebs.csi.aws.com/vol-0abc`."""
     if mount.kind is MountKind.CSI:
         driver, _, handle = mount.source.partition("/")
         if not driver or not handle:
             raise Unworkable(f"{mount.source[:80]!r} is not DRIVER/HANDLE of a CSI volume")
-        return {"csi": {"driver": driver, "volumeHandle": handle, "fsType": "ext4"}}
+        # A share is a file system already.
+        system = {} if mount.shared else {"fsType": "ext4"}
+        return {"csi": {"driver": driver, "volumeHandle": handle} | system}
     if not mount.source.startswith("/") or ".." in mount.source.split("/"):
         raise Unworkable(f"{mount.source[:80]!r} is not an absolute path")
     on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}

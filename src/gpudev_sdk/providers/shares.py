@@ -65,8 +65,11 @@ class SharedStorage(ABC):
 
     @abstractmethod
     def mount_share(self, share: ShareRef) -> Mount:
-        """Return how compute gets at it, `disk_id` and `volume_id` being the share's id; raise Unworkable if it is not there."""
+        """Return how compute gets at it: `shared`, and both ids are the share's. Raises Unworkable if it is not there."""
 
     @abstractmethod
     def delete_share(self, share: ShareRef) -> None:
-        """Remove a share with all that is in it; gone is fine. Raises Conflict while somebody is known to have it mounted."""
+        """Remove a share, so that it is never mounted again; gone is fine. Raises Conflict while it is known to be mounted.
+
+        Where the cloud cannot remove what was in it, the provider's page says so.
+        """

@@ -75,7 +75,7 @@ class SharedStorageContract(Contract):
         """Law 8.3."""
         mount = shares.mount_share(share)
 
-        assert (mount.volume_id, mount.disk_id) == (share.share_id, share.share_id)
+        assert (mount.volume_id, mount.disk_id, mount.shared) == (share.share_id, share.share_id, True)
         assert mount.source
 
     def test_two_shares_are_mounted_apart(self, shares: SharedStorage, share: ShareRef, zone: str) -> None:

@@ -67,6 +67,13 @@ def test_a_folder_of_a_node_has_to_be_there_and_is_on_that_node_alone():
     assert term["matchExpressions"] == [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node-a"]}]
 
 
+def test_a_share_is_for_many_boxes_and_has_a_file_system_already():
+    share = made(source="efs.csi.aws.com/fs-0abc::fsap-0def", shared=True)
+
+    assert share.volume["spec"]["accessModes"] == share.claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert share.volume["spec"]["csi"] == {"driver": "efs.csi.aws.com", "volumeHandle": "fs-0abc::fsap-0def"}
+
+
 def test_what_is_a_claim_already_needs_nothing():
     assert made(kind=MountKind.CLAIM, source="gd-v-1") is None
 

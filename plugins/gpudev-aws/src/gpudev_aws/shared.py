@@ -66,7 +66,7 @@ class EfsShares(SharedStorage):
         if found["LifeCycleState"] != _READY:
             raise TryLater(f"the share {share.share_id} is {found['LifeCycleState']}")
         source = f"{DRIVER}/{found['FileSystemId']}::{found['AccessPointId']}"
-        return Mount(volume_id=share.share_id, disk_id=share.share_id, kind=MountKind.CSI, source=source)
+        return Mount(volume_id=share.share_id, disk_id=share.share_id, kind=MountKind.CSI, source=source, shared=True)
 
     def delete_share(self, share: ShareRef) -> None:
         found = self._find(share)

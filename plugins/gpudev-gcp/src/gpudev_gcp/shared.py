@@ -69,7 +69,11 @@ class FilestoreShares(SharedStorage):
         if found["state"] in filestore.BROKEN:
             raise Unworkable(f"the share cannot be used: {filestore.reason(found)}")
         return Mount(
-            volume_id=share.share_id, disk_id=share.share_id, kind=MountKind.CSI, source=filestore.source(found)
+            volume_id=share.share_id,
+            disk_id=share.share_id,
+            kind=MountKind.CSI,
+            source=filestore.source(found),
+            shared=True,
         )
 
     def delete_share(self, share: ShareRef) -> None:
