@@ -20,7 +20,6 @@ from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
 from gpudev_sdk.kube.usage import Usage
 
 ZONE, INSTANCE_TYPE = "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"
-_PRODUCT = "nvidia.com/gpu.product"
 #: What the NVIDIA device plugin offers: whole GPUs, and MIG slices such as nvidia.com/mig-1g.10gb.
 _NVIDIA = re.compile(r"nvidia\.com/(gpu|mig-[0-9]+g\.[0-9]+gb(\.me)?)\Z")
 #: Where a node has no zone.
@@ -155,7 +154,7 @@ def _condition(node: Json, name: str) -> Json:
 
 def _kinds(settings: KubeSettings, node: Json) -> dict[str, TypeSettings]:
     if not settings.types:
-        return _found(node)
+        return _found(settings, node)
     capacity = (node.get("status") or {}).get("capacity") or {}
     return {
         name: kind
@@ -164,10 +163,10 @@ def _kinds(settings: KubeSettings, node: Json) -> dict[str, TypeSettings]:
     }
 
 
-def _found(node: Json) -> dict[str, TypeSettings]:
+def _found(settings: KubeSettings, node: Json) -> dict[str, TypeSettings]:
     """Return the types of a node by what it offers; one without a GPU is of the type `cpu`."""
     labels = labels_of(node)
-    product = labels.get(_PRODUCT, "")
+    product = next((labels[name] for name in settings.product_labels if labels.get(name)), "")
     base = labels.get(GPU_TYPE, "").lower() or (type_name(product) if product else "gpu")
     capacity = (node.get("status") or {}).get("capacity") or {}
     offered = {each: quantity.read(count) for each, count in capacity.items() if _NVIDIA.match(each)}

@@ -15,6 +15,8 @@ from gpudev_sdk.domain.profiles import PROFILING, ROOT
 #: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _RESOURCE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z")
+#: Set by GPU feature discovery: https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery
+GPU_PRODUCT = "nvidia.com/gpu.product"
 _ACCESS = ("ReadWriteOncePod", "ReadWriteOnce", "ReadWriteMany")
 
 
@@ -100,6 +102,8 @@ class KubeSettings:
     tolerations: list[str] = attrs.field(factory=lambda: ["nvidia.com/gpu"])
     #: GPU types; empty finds them by what nodes offer and by the labels of GPU feature discovery.
     types: dict[str, TypeSettings] = attrs.field(factory=dict, validator=_types)
+    #: Labels that say which GPU a node has, where `types` is empty; the first that is there counts.
+    product_labels: list[str] = attrs.field(factory=lambda: [GPU_PRODUCT])
     #: How much of a node's CPU and memory boxes share; the rest is for what runs on every node.
     share: float = attrs.field(default=0.9, validator=_between(0.05, 1.0))
     #: How much of a box's memory /dev/shm may take.

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from gpudev_sdk.kube.settings import KubeSettings
+from gpudev_sdk.kube.settings import GPU_PRODUCT, KubeSettings
 
 #: `us-east-1`, `us-gov-west-1`: https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}\Z")
@@ -102,3 +102,9 @@ class AwsSettings(KubeSettings):
     def __attrs_post_init__(self) -> None:
         if self.kms_key and not self.encrypted:
             raise ValueError("kms_key: it says what to encrypt with, and `encrypted` is false")
+
+    #: What names a node's GPU: GPU feature discovery, EKS Auto Mode, Karpenter.
+    #: https://docs.aws.amazon.com/eks/latest/userguide/create-node-pool.html and https://karpenter.sh/docs/concepts/scheduling/
+    product_labels: list[str] = attrs.field(
+        factory=lambda: [GPU_PRODUCT, "eks.amazonaws.com/instance-gpu-name", "karpenter.k8s.aws/instance-gpu-name"]
+    )

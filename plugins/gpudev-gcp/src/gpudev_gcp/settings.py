@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from gpudev_sdk.kube.settings import KubeSettings
+from gpudev_sdk.kube.settings import GPU_PRODUCT, KubeSettings
 
 #: https://cloud.google.com/resource-manager/docs/creating-managing-projects ; old ones begin with `DOMAIN:`.
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]\Z")
@@ -133,6 +133,9 @@ class GcpSettings(KubeSettings):
     #: What shared folders are made of (Filestore), and the network they are in.
     shared_tier: str = attrs.field(default="BASIC_HDD", validator=_one_of(*_TIERS))
     shared_network: str = attrs.field(default="default", validator=_like(_NETWORK, "a network's name"))
+    #: What names a node's GPU: GPU feature discovery, and GKE itself.
+    #: https://cloud.google.com/kubernetes-engine/docs/how-to/gpus
+    product_labels: list[str] = attrs.field(factory=lambda: [GPU_PRODUCT, "cloud.google.com/gke-accelerator"])
 
     @property
     def home_region(self) -> str:
