@@ -248,3 +248,10 @@ def test_reservations_are_read_whole_and_only_of_our_places(fake, compute_at):
         assert (held.id, held.machine_type, held.zone) == (f"{A}/held", "a3-highgpu-8g", A)
         assert (held.total, held.available, held.state, held.ends_at) == (4, 3, "ready", None)
         assert (more.available, more.ends_at) == (0, dt.datetime.fromisoformat(ends))
+
+
+def test_a_zone_that_settings_leave_out_is_not_one_of_our_places(fake, compute_at):
+    fake.reservations.append(reservation("us-central1-c", "near", 1, 0))
+
+    assert [each.id for each in compute_at(fake.web.address).capacity_reservations()] == [f"{A}/held"]
+    assert len(compute_at(fake.web.address, zones=[]).capacity_reservations()) == 2

@@ -95,7 +95,7 @@ def test_a_spot_node_whose_kubelet_shuts_down_is_being_taken_back():
         with_ready(DOWN | {"message": "container runtime is down"}, SPOT),
         with_ready(DOWN | {"status": "True"}, SPOT),
         with_ready(DOWN | {"type": "MemoryPressure"}, SPOT),
-        node("n", labels=SPOT | {"cloud.google.com/gke-spot": "false"}),
+        with_ready(DOWN, {"cloud.google.com/gke-spot": "false"}),
         {"metadata": {"name": "bare"}},
     ],
 )
