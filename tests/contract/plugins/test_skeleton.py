@@ -112,7 +112,7 @@ def test_the_templates_are_in_the_wheel(tmp_path):
 
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as built:
-        packed = {name for name in built.namelist() if name.startswith("gpudev_cli/kit/skeleton/")}
+        packed = {name for name in built.namelist() if name.startswith("gpudev_cli/kit/skeleton/") and name[-1] != "/"}
     assert packed == {f"gpudev_cli/kit/skeleton/{path.name}" for path in folder.iterdir()}
 
 

@@ -136,6 +136,17 @@ def test_a_library_that_is_not_installed_here_is_no_fault_of_the_plugin(gpudev, 
     assert "need a_cloud_that_is_not_here" in done.err
 
 
+def test_nor_is_what_a_plugin_itself_says_that_it_needs(gpudev, install):
+    lacking = (
+        "from gpudev_sdk.errors import MissingAbility\nraise MissingAbility('it needs an oven', hint='Install one.')"
+    )
+    install("copper", lacking)
+    done = gpudev("plugins", "check", "copper")
+
+    assert (done.status, done.out) == (0, "copper: sound; offers storage\n")
+    assert done.err == "copper: it needs an oven. Install one.\n"
+
+
 def test_a_module_of_its_own_that_is_missing_is_its_fault(gpudev, install, tmp_path):
     install("copper", f"import silver_copper_{tmp_path.name.replace('-', '_')}.lost")
 

@@ -32,7 +32,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     offers: list[str] = []
     abilities: list[str] = []
-    #: What its classes need that is not installed here.
+    #: Why its classes cannot be used here, where something that they need is not installed.
     needs: str | None = None
     error: str | None = None
 
@@ -134,7 +134,7 @@ def _say(checked: list[Checked]) -> None:
         able = f"; can do {', '.join(each.abilities)}" if each.abilities else ""
         words.say(f"{each.name}: sound; offers {', '.join(each.offers) or 'nothing'}{able}")
         if each.needs is not None:
-            words.note(f"{each.name}: its classes need {each.needs}, which is not installed here")
+            words.note(f"{each.name}: {each.needs}")
 
 
 def _check_backend(names: tuple[str, ...], backend: str, where: dict[str, str | None], as_json: bool) -> None:

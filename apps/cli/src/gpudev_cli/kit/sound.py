@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from gpudev_sdk import plugins
-from gpudev_sdk.errors import BrokenPlugin
+from gpudev_sdk.errors import BrokenPlugin, MissingAbility
 from gpudev_sdk.providers import (
     Compute,
     Gang,
@@ -54,7 +54,7 @@ class Sound:
     version: str
     offers: tuple[str, ...]
     abilities: tuple[str, ...]
-    #: What is not installed here and its classes need: they can be used elsewhere.
+    #: Why its classes cannot be used here, where something that they need is not installed; they can be elsewhere.
     needs: str = ""
 
 
@@ -84,13 +84,15 @@ def look(name: str) -> Sound:
 
 
 def _offered(plugin: plugins.Plugin, hook: str, base: type[Any]) -> tuple[type[Any] | None, str]:
-    """Return the class that a hook returns, or what it needs that is not installed here."""
+    """Return the class that a hook returns, or a sentence on what it needs that is not installed here."""
     where = f"the plugin {plugin.name!r} of {plugin.distribution} {plugin.version}"
     try:
         offered = plugin.call(hook)
+    except MissingAbility as error:
+        return None, f"{error.message}. {error.hint or ''}".strip()
     except _FAULTS as error:
         if isinstance(error, ModuleNotFoundError) and not _is_its_own(plugin, error.name or ""):
-            return None, error.name or "more"
+            return None, f"its classes need {error.name}, which is not installed here"
         raise BrokenPlugin(
             f"{where} cannot load its {base.__name__}: {type(error).__name__}: {error}",
             hint=f"Tell its authors, or remove it: pip uninstall {plugin.distribution}",
