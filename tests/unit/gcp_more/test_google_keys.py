@@ -174,8 +174,9 @@ def test_an_answer_that_drips_is_given_up(google, sign_in, monkeypatch):
     monkeypatch.setattr(google_keys, "_ALL_SECONDS", 0.3)
 
     def pieces():
-        while not google.web.closing.wait(0.02):
-            yield b" "
+        for _ in range(100):
+            if not google.web.closing.wait(0.02):
+                yield b" "
 
     google.bent = Reply(pieces=pieces())
 
