@@ -91,7 +91,10 @@ def _observe(engine: Engine, seen: Look) -> Look:
         return seen
     backend = engine.backend(row.backend)
     world = seen.world
-    if row.state is not State.STOPPING or row.gone_at is None:
+    if row.launch_intended_at is None and row.gone_at is None:
+        # What is made under an attempt's name is written down before it is made: without that there is nothing.
+        world = attrs.evolve(world, sighting=Sighting.absent())
+    elif row.state is not State.STOPPING or row.gone_at is None:
         world = attrs.evolve(world, sighting=_server(backend, row))
     elif seen.volume is not None and row.disk_released_at is None:
         volume = _volume(backend, seen.volume) if _minds_volume(row, world) else None

@@ -28,7 +28,7 @@ FILES, SLOTS, NAME, OWNER = (f"{PREFIX}/{what}" for what in ("files", "slots", "
 FINALIZER = f"{PREFIX}/kept"
 
 #: What a name ends with: nothing for the pod and its record.
-FILES_SUFFIX, ENV_SUFFIX, END_SUFFIX, GANG_SUFFIX = "-files", "-env", "-end", "-gang"
+FILES_SUFFIX, ENV_SUFFIX, GANG_SUFFIX = "-files", "-env", "-gang"
 
 
 def server_name(install: uuid.UUID, server_id: ServerId) -> str:

@@ -104,7 +104,6 @@ def test_the_list_says_what_is_there_and_what_would_not_start(backend, config):
         (["add", "kube", "--set", "share", "--yes"], "Such as: --set", 2),
         (["add", "kube", "--name", "A b", "--yes"], "Use a-z", 2),
         (["add", "kube", "--storage", "ssh", "--yes"], "offers no Storage", 1),
-        (["add", "example", "--yes"], "Say what does: --storage", 1),
         (["remove", "nonesuch", "--yes"], "gpudev backend list", 3),
         (["remove", "local", "--yes"], "Add another backend", 1),
         (["add"], "Help: gpudev backend add -h", 2),
