@@ -24,6 +24,8 @@ class NodePool:
     minimum: int
     maximum: int
     spot: bool = False
+    #: Somebody else scales it (a cluster autoscaler): it is shown, and not grown or shrunk by us.
+    managed: bool = False
 
 
 @attrs.frozen(kw_only=True)

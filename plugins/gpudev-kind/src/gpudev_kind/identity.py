@@ -35,7 +35,7 @@ class KindIdentity(IdentityProvider):
     """A person is a service account in the namespace of people; the subject is its uid, which is never given again."""
 
     Settings: ClassVar[type[KindLoginSettings]] = KindLoginSettings
-    #: Names alone. How a person reaches the cluster is theirs: the context follows from its name, and the kubeconfig is their own.
+    #: Names alone. How a person reaches the cluster is theirs: its context follows from its name, in a kubeconfig of their own.
     public: ClassVar[tuple[str, ...]] = ("cluster", "namespace")
 
     def __init__(self, settings: KindLoginSettings, context: Context) -> None:
