@@ -188,7 +188,7 @@ def test_an_answer_that_does_not_come_is_given_up(google, sign_in, monkeypatch):
     monkeypatch.setattr(google_keys, "_READ_SECONDS", 0.2)
 
     def pieces():
-        google.web.closing.wait()
+        google.web.closing.wait(2.0)
         yield b""
 
     google.bent = Reply(pieces=pieces())
