@@ -67,7 +67,7 @@ WIDELY, CLOSELY, SURE = 0.5, 12.0, 0.7
 FOCUS, STRIDE = 24, 10
 #: Reached with snapshots that somebody else deletes, which a simulation allows only where it loses nothing
 #: (tests/contract/engine/test_lost_snapshot.py), and with a database that is older than the world (test_differences.py).
-ELSEWHERE = frozenset({"record-snapshot-lost", "hold-back"})
+ELSEWHERE = frozenset({"record-snapshot-lost", "record-disk-attention", "hold-back"})
 CELLS = tuple((step, mode) for step in sorted(STEPS) for mode in MODES)
 #: Longer than a lease.
 PAUSE = (21.0, 90.0)

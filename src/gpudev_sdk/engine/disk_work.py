@@ -38,6 +38,8 @@ CROWDED = dt.timedelta(minutes=1)
 MOST_STEPS = 1000
 #: A marked volume whose snapshot was lost stays, and waits for a person.
 LOST = dt.timedelta(hours=1)
+#: How what is refused for good begins; it is over when it is done after all.
+REFUSED = "refused by its storage: "
 
 log = structlog.get_logger()
 
@@ -93,6 +95,12 @@ class DiskWork:
             # A quota is full, or somebody has it still: both pass, and until then the disk keeps what it has.
             log.warning("a disk has to wait", disk=str(world.disk["id"]), reason=error.message)
             return CROWDED
+        except Unworkable as error:
+            # Somebody locked it, or made another of its name: a person has to look, and meanwhile it is seldom asked for.
+            with self.engine.store.transaction("record-disk-attention") as conn:
+                why = f"{REFUSED}{error.message[:300]}"
+                conn.execute(disks.Q["attend_disk"], {"id": world.disk["id"], "why": why})
+            return LOST
 
     def _look(self, disk_id: uuid.UUID) -> DiskWorld:
         with self.engine.store.transaction() as conn:
@@ -164,6 +172,7 @@ class DiskWork:
             self._storage(step.snapshot).storage.delete_snapshot(_ref(step.snapshot))
         with self.engine.store.transaction("record-snapshot-deleted") as conn:
             conn.execute(disks.Q["snapshot_going"], {"id": step.snapshot["id"], "state": "deleted"})
+            conn.execute(disks.Q["calm_disk"], {"id": world.disk["id"], "why": REFUSED})
 
     def _mark_volume(self, world: DiskWorld, step: MarkVolume) -> None:
         if step.snapshot_id is not None and not self._is_saved(world, step.snapshot_id):
@@ -202,6 +211,7 @@ class DiskWork:
             self._storage(volume).storage.delete_volume(volume_ref(volume))
         with self.engine.store.transaction("record-volume-deleted") as conn:
             conn.execute(disks.Q["volume_deleted"], {"id": volume["id"]})
+            conn.execute(disks.Q["calm_disk"], {"id": world.disk["id"], "why": REFUSED})
         return None
 
     def _purge(self, world: DiskWorld, step: Purge) -> None:

@@ -10,7 +10,7 @@ from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.engine import disk_work, processor
 from gpudev_sdk.engine.disk_decide import DiskRest
 from gpudev_sdk.engine.steps import NoteEndpoint
-from gpudev_sdk.errors import Conflict, NoCapacity, TryLater
+from gpudev_sdk.errors import Conflict, NoCapacity, TryLater, Unworkable
 from gpudev_sdk.fault import SimulatedCrash
 
 
@@ -71,6 +71,32 @@ def test_a_disk_that_is_refused_for_now_waits_and_loses_nothing(bench, kim, monk
     waits = bench.sql("SELECT wake_at - gpudev_now() AS waits FROM disk")[0]["waits"]
     assert len(bench.memory.volumes) == 1
     assert dt.timedelta(seconds=50) < waits <= disk_work.CROWDED
+
+
+def test_a_disk_that_somebody_locked_waits_for_a_person_and_says_so_until_it_is_done(bench, kim, monkeypatch):
+    made = bench.submit(kim, disk="home")
+    bench.work(made)
+    bench.cancel(kim, made)
+    bench.work(made)
+    storage = bench.engine.backends["mem"].storage
+    storage.keep_volumes = dt.timedelta()
+    disk = bench.disk(kim, "home")["id"]
+
+    def refuse(volume):
+        raise Unworkable("the lock `keep` forbids it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "delete_volume", refuse)
+        bench.disk_work(disk)
+    flagged = bench.disk(kim, "home")
+    assert flagged["needs_attention"] == "refused by its storage: the lock `keep` forbids it"
+    assert flagged["wake_at"] - flagged["now"] > dt.timedelta(minutes=59)
+    assert len(bench.memory.volumes) == 1
+
+    bench.disk_work(disk)
+
+    assert bench.memory.volumes == {}
+    assert bench.disk(kim, "home")["needs_attention"] is None
 
 
 def test_a_row_that_finds_no_rest_does_not_keep_its_worker(bench, kim, monkeypatch):

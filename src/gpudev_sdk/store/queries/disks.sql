@@ -166,6 +166,10 @@ FROM disk d WHERE id = %(id)s
 -- Flag a disk for a person's attention.
 UPDATE disk SET needs_attention = %(why)s WHERE id = %(id)s
 
+-- name: calm_disk
+-- What a person was to look at is over.
+UPDATE disk SET needs_attention = NULL WHERE id = %(id)s AND starts_with(needs_attention, %(why)s)
+
 -- name: purge_disk
 -- Nothing of the disk is left outside.
 UPDATE disk SET purged_at = gpudev_now(), volume_id = NULL, wake_at = NULL WHERE id = %(id)s AND deleted_at IS NOT NULL
