@@ -22,7 +22,7 @@ GANGS_FROM = 3000
 
 
 #: How much goes wrong at steps over a plugin, seconds between blows of fate, and between a person's wishes.
-CLOUD_RATE, CLOUD_FATE, CLOUD_PACE = 12.0, 30.0, 40.0
+CLOUD_RATE, CLOUD_FATE, CLOUD_PACE = 20.0, 30.0, 40.0
 #: Two zones of each cloud that a plugin reaches, as its fake has them.
 ZONES = {"aws": ("us-east-1a", "us-east-1b"), "gcp": ("us-central1-a", "us-central1-b")}
 
@@ -125,7 +125,13 @@ def of_cloud(knobs: Knobs, cloud: str, seed: int) -> Knobs:
         attrs.evolve(node, zone=zones[node.zone == "zone-b"], slots={"h100": 8, "cpu": places}) for node in knobs.nodes
     )
     weather = _quick(Weather.stormy(random.Random(f"{cloud}-{seed}")))
-    more = {"rate": CLOUD_RATE, "fate": CLOUD_FATE, "pace": CLOUD_PACE, "gangs": 0.0}
+    more = {
+        "rate": CLOUD_RATE,
+        "fate": CLOUD_FATE,
+        "pace": CLOUD_PACE,
+        "gangs": 0.0,
+        "keep_volumes": None if seed % 4 == 0 else 20 * SECOND,
+    }
     return attrs.evolve(knobs, nodes=nodes, snapshots_off="", weather=weather, **more)
 
 

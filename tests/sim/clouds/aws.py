@@ -20,10 +20,11 @@ from moto.ec2.models.elastic_block_store import Snapshot, Volume
 from moto.moto_api._internal import mock_random
 from moto.server import ThreadedMotoServer
 
+from gpudev_aws import compute as aws_compute
+from gpudev_aws import storage as aws_storage
 from gpudev_aws import tags
-from gpudev_aws.compute import AwsCompute
+from gpudev_aws.session import Session
 from gpudev_aws.settings import AwsSettings
-from gpudev_aws.storage import AwsStorage
 from gpudev_sdk.engine.context import Backend
 from gpudev_sdk.providers import Context
 from gpudev_sdk.testing.cloud import CloudNode
@@ -154,11 +155,18 @@ class Aws:
         cluster.provider_ids = {
             node.name: f"aws:///{node.zone}/{vault.instances[node.name]}" for node in sim.knobs.nodes
         }
-        self._storage = under(self.cloud, "storage", STORAGE, AwsStorage, keep_volumes=sim.knobs.keep_volumes)
-        self._compute = under(self.cloud, "compute", COMPUTE, AwsCompute, connect=lambda compute: cluster.api)
+        self._storage = under(
+            self.cloud, "storage", STORAGE, aws_storage.AwsStorage, keep_volumes=sim.knobs.keep_volumes
+        )
+        self._compute = under(
+            self.cloud, "compute", COMPUTE, aws_compute.AwsCompute, connect=lambda compute: cluster.api
+        )
         address = self._proxy.address
         self._settings = AwsSettings(region=REGION, endpoint=address, calls_per_second=FAST, types=cluster.types)
-        self._built: list[Any] = []
+        # Each costs a second of CPU, and remembers nothing: what a process knows is in its storage.
+        self._session = Session(REGION, address, FAST)
+        for module in (aws_storage, aws_compute):
+            self._patch.setattr(module, "Session", lambda *of: self._session)
 
     @property
     def broken(self) -> list[str]:
@@ -167,9 +175,8 @@ class Aws:
 
     def backend(self, context: Context) -> Backend:
         """Return the backend as a process has it that just started."""
-        storage, compute = self._storage(self._settings, context), self._compute(self._settings, context)
-        self._built += [storage, compute]
-        return Backend(name="sim", compute=compute, storage=storage)
+        of = self._settings, context
+        return Backend(name="sim", compute=self._compute(*of), storage=self._storage(*of))
 
     def left(self) -> list[str]:
         """Return what is left in the cluster."""
@@ -177,8 +184,7 @@ class Aws:
 
     def close(self) -> None:
         """Let go of everything."""
-        for each in self._built:
-            each.session.close()
+        self._session.close()
         self._proxy.close()
         self._server.stop()
         self.cloud.cluster.close()
@@ -186,7 +192,7 @@ class Aws:
 
 
 def _tags(item: Any) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in item.get_tags()}
+    return dict(item.ec2_backend.tags.get(item.id, {}))
 
 
 def _start_machines(address: str, nodes: tuple[CloudNode, ...]) -> dict[str, str]:

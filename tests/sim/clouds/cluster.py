@@ -87,7 +87,8 @@ class Cluster:
         self._shown[node.name] = now
         key, store = ("nodes", "", node.name), self._fake.store
         if removed:
-            store.remove(key)
+            if key in store.objects:
+                store.remove(key)
         elif key not in store.objects:
             store.create(key, self._object(node, silent=silent))
         else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gpudev_sdk.fault import SimulatedCrash
 from gpudev_sdk.testing.cloud import SimulatedCloud
 
-#: Of a provider's calls, so many die in the middle, between two calls of the API; while the weather is bad.
-DIES = 0.004
+#: So often a process dies between two calls of an API, while the weather is bad.
+DIES = 0.01
 #: A provider makes some calls of its API for one of ours, and each may go wrong.
 PART = 0.4
 
