@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import attrs
+import msgspec
 
 from gpudev_sdk.domain.gpu import GpuType
 from gpudev_sdk.domain.plan import Placement, Question, Waiting
@@ -16,7 +17,7 @@ from gpudev_sdk.domain.user import User
 from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.engine.disk_places import place_of
 from gpudev_sdk.engine.planner import probe
-from gpudev_sdk.engine.planning import ask
+from gpudev_sdk.engine.planning import ask, find_away, say_away
 from gpudev_sdk.engine.submit import kind_of
 from gpudev_sdk.errors import Conflict
 from gpudev_sdk.store import disks, fleet
@@ -42,12 +43,14 @@ def availability(engine: Engine, user: User) -> AvailabilityView:
     """Say what could start now and what when, and who holds what until when."""
     with engine.store.transaction() as conn:
         seen, kinds, together = fleet.read(conn), fleet.catalogue(conn), fleet.together(conn)
-    question = ask(seen, engine.limits)
+        away = find_away(conn)
+    question = ask(seen, engine.limits, away)
     rows = []
     for backend, kind in kinds:
         most = together.get((backend, kind.name), 0) if kind.gang else 0
         offers = [*_offers(question, backend, kind), *_gang_offers(question, backend, kind, most)]
-        rows.append(_row(engine, seen, backend, kind, offers))
+        row = _row(engine, seen, backend, kind, offers)
+        rows.append(_away(row, say_away(backend, away)) if backend in away else row)
     return AvailabilityView(as_of=seen.now, rows=rows, uses=[_use(row, user) for row in seen.holders])
 
 
@@ -74,6 +77,11 @@ def _row(
         nodes_now=max((offer.nodes for offer in now if offer.nodes > 1), default=0),
         offers=list(offers),
     )
+
+
+def _away(row: AvailabilityRow, why: str) -> AvailabilityRow:
+    """Show what a backend that is away had when it was last seen, with nothing of it free."""
+    return msgspec.structs.replace(row, free=0, trouble=[why, *row.trouble])
 
 
 def _sizes(kind: GpuType) -> list[int]:
@@ -186,9 +194,10 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
         disk = None if request.disk is None else disks.find(conn, user.id, request.disk)
         kind = kind_of(conn, engine, request, disk)
         holder = None if disk is None else conn.execute(Q["disk_user"], {"disk_id": disk["id"]}).fetchone()
+        away = find_away(conn)
     if holder is not None and holder["state"] != "stopping":
         raise Conflict(f"the disk {request.disk!r} is in use by your reservation {holder['name']!r}")
-    question = ask(seen, engine.limits)
+    question = ask(seen, engine.limits, away)
     lasts = request.duration + engine.limits.grace + engine.limits.stop_allowance
     shape = _shape(kind, kind.slots_for(request.gpus, request.nodes), lasts, request.backend)
     shape = attrs.evolve(shape, nodes=request.nodes)
@@ -208,7 +217,7 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
         backend=placed.backend,
         node=placed.node,
         node_names=list(placed.nodes),
-        waiting_for=placed.waiting_for,
+        waiting_for=(placed.starts_at is None and say_away(shape.backend, away)) or placed.waiting_for,
         instead=_sooner(placed, list(smaller), others),
     )
 

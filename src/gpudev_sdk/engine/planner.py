@@ -133,6 +133,7 @@ class _Line:
             thing: math.inf if until is None else max(until.timestamp(), self.now + 1)
             for thing, until in question.taken.items()
         }
+        self.several_places = len({place.backend for place in question.bins}) > 1
         self.positions = positions
 
     def blocked_until(self, waiting: Waiting) -> float:
@@ -173,7 +174,8 @@ class _Line:
                 reservation_id=waiting.reservation_id, position=position, starts_at=None, waiting_for=reason
             )
         if offer.start > self.now:
-            reason = reason or f"{_times(waiting)}{waiting.slots} × {waiting.gpu_type}"
+            where = f" in {offer.backend}" if self.several_places else ""
+            reason = reason or f"{_times(waiting)}{waiting.slots} × {waiting.gpu_type}{where}"
         return Placement(
             reservation_id=waiting.reservation_id,
             position=position,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import attrs
 
 from gpudev_sdk import fault
 from gpudev_sdk.domain.limits import Limits
@@ -50,9 +52,9 @@ def next_plan(engine: Engine) -> float | None:
 
 
 def _plan_once(conn: Conn, limits: Limits, actor: str, wanted: int, planner: Callable[[Question], Plan]) -> int:
-    seen = fleet.read(conn)
-    question = ask(seen, limits)
-    answer = planner(question)
+    seen, away = fleet.read(conn), find_away(conn)
+    question = ask(seen, limits, away)
+    answer = _naming_away(planner(question), question, away)
     starting = answer.starting
     began = _allocate(conn, seen, starting[:BATCH], limits, actor)
     fleet.write_plan(conn, answer, began)
@@ -73,8 +75,33 @@ def _next_moment(answer: Plan, question: Question) -> dt.datetime | None:
     return min(starts, default=None)
 
 
-def ask(seen: fleet.Fleet, limits: Limits) -> Question:
-    """Turn the tables into the planner's question."""
+def find_away(conn: Conn) -> dict[str, str]:
+    """Return why backends cannot be seen now, by name; those that can are left out."""
+    rows = conn.execute("SELECT backend, trouble FROM inventory WHERE trouble IS NOT NULL")
+    return {row["backend"]: row["trouble"] for row in rows}
+
+
+def say_away(backend: str | None, away: Mapping[str, str]) -> str:
+    """Say in words that a backend is away; nothing of one that is not."""
+    if backend is None or backend not in away:
+        return ""
+    return f"{backend} takes nothing new, as it cannot be seen now: {away[backend]}"
+
+
+def _naming_away(answer: Plan, question: Question, away: Mapping[str, str]) -> Plan:
+    """Tell those who wait for a backend that is away that it is, and not that it has no such node."""
+    tied = {waiting.reservation_id: say_away(waiting.backend, away) for waiting in question.waiting}
+    placements = tuple(
+        attrs.evolve(placed, waiting_for=tied[placed.reservation_id] or placed.waiting_for)
+        if placed.starts_at is None
+        else placed
+        for placed in answer.placements
+    )
+    return attrs.evolve(answer, placements=placements) if away else answer
+
+
+def ask(seen: fleet.Fleet, limits: Limits, away: Collection[str] = ()) -> Question:
+    """Turn the tables into the planner's question. What is away takes nothing new, and what it holds stays held there."""
     return Question(
         now=seen.now,
         bins=tuple(
@@ -87,6 +114,7 @@ def ask(seen: fleet.Fleet, limits: Limits) -> Question:
                 total=row["total"],
             )
             for row in seen.bins
+            if row["backend"] not in away
         ),
         holdings=tuple(
             held for row in seen.holders if row["gone_at"] is None for held in _holdings(row, seen.now, limits)

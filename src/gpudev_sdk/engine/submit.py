@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -78,9 +78,12 @@ def _same(before: Row, digest: bytes) -> uuid.UUID:
 
 def kind_of(conn: Conn, engine: Engine, request: Request, disk: Row | None) -> GpuType:
     """Return the type asked for; raise for what could never be: a gang must have room about the node of its disk, too."""
-    place = Place() if request.nodes == 1 else place_of(disk)
-    wish = request if place.backend is None else attrs.evolve(request, backend=request.backend or place.backend)
-    kind = check_against(wish, fleet.catalogue(conn), engine.limits, fleet.together(conn))
+    place, offers = place_of(disk), fleet.catalogue(conn)
+    _check_backend(engine, request, place, offers)
+    wish = request if place.backend is None else attrs.evolve(request, backend=place.backend)
+    kind = check_against(wish, offers, engine.limits, fleet.together(conn))
+    if request.nodes == 1:
+        return kind
     most = _most_about(conn, place, kind)
     if most is not None and most < request.nodes:
         there = f"is on {place.node}, whose zone" if place.node else f"is in {place.zone}, which"
@@ -90,6 +93,31 @@ def kind_of(conn: Conn, engine: Engine, request: Request, disk: Row | None) -> G
             hint="Name another disk with --disk, or ask for fewer nodes.",
         )
     return kind
+
+
+def _check_backend(engine: Engine, request: Request, place: Place, offers: Sequence[tuple[str, GpuType]]) -> None:
+    """Refuse a backend there is not, one where the disk is not, and one without the type that another has."""
+    if request.backend is not None and request.backend not in engine.backends:
+        known = ", ".join(sorted(engine.backends)) or "none"
+        raise InvalidRequest(
+            f"there is no backend {request.backend!r} here", field="backend", hint=f"There are: {known}."
+        )
+    if request.backend is not None and place.backend not in (None, request.backend):
+        raise InvalidRequest(
+            f"the disk {request.disk!r} is on {place.backend}, and the box would be on {request.backend}",
+            field="backend",
+            hint=f"Leave --backend out, name another disk, or see how to copy it: gpudev disk show {request.disk}.",
+        )
+    where = request.backend or place.backend
+    having = sorted({backend for backend, kind in offers if kind.name == request.gpu_type})
+    if where is not None and having and where not in having:
+        disk = "" if request.backend is not None else f", where the disk {request.disk!r} is"
+        also = "" if request.backend is not None else ", with --disk and the name of another disk"
+        raise InvalidRequest(
+            f"{where} has no {request.gpu_type}{disk}",
+            field="gpu_type",
+            hint=f"There is {request.gpu_type} in: {', '.join(having)}{also}.",
+        )
 
 
 def _most_about(conn: Conn, place: Place, kind: GpuType) -> int | None:
@@ -129,10 +157,6 @@ def _disk_of(conn: Conn, engine: Engine, user: User, request: Request) -> Row | 
         raise Conflict(
             f"the disk {request.disk!r} is in use by your reservation {holder['name']!r}, which is {holder['state']}",
             hint=f"Use it (gpudev connect {holder['name']}), or name another disk with --disk.",
-        )
-    if request.backend is not None and disk["backend"] not in (None, request.backend):
-        raise InvalidRequest(
-            f"the disk {request.disk!r} is on {disk['backend']}", field="backend", hint="Leave --backend out."
         )
     return disk
 
