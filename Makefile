@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test test-cluster unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
+.PHONY: help setup demo test test-gcs test-cluster unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ unit: setup ## the inner loop: pure tests, no services
 test: setup ## everything that pip can run: unit, contract, journeys
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q -n 4 --dist loadfile
+
+test-gcs: setup ## objects of gpudev-gcp over fake-gcs-server, which Go builds the first time (1 min)
+	@folder=$$(tools/fake-gcs-server) && PATH="$$folder:$$PATH" $(BIN)/pytest -q tests/contract/gcp_more/test_objects_fake_gcs_server.py
 
 test-cluster: setup ## a real Kubernetes (KUBECONFIG, kind, or one built here) and what runs on it; the first time builds it (10 min)
 	@PYTHON=$(BIN)/python tools/host-packages

@@ -16,7 +16,13 @@ AS_ORDINARY = (
     "bubblewrap is not installed",
 )
 #: What a system may be without.
-ANYWHERE = ("lets gpudev set no limit", "shares blocks", "cannot mount a small filesystem", "missing ability")
+ANYWHERE = (
+    "lets gpudev set no limit",
+    "shares blocks",
+    "cannot mount a small filesystem",
+    "missing ability",
+    "fake-gcs-server is not installed",
+)
 
 
 class LawfulSkips:

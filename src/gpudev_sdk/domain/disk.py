@@ -75,6 +75,8 @@ class Mount:
     source: str
     #: Any number of boxes have it at once (a share), rather than one.
     shared: bool = False
+    #: What a CSI driver wants to know beside the handle.
+    attributes: dict[str, str] = attrs.field(factory=dict)
 
 
 class SnapshotState(enum.StrEnum):

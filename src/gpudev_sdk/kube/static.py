@@ -82,7 +82,8 @@ def _source(mount: Mount, node: str) -> Json:
             raise Unworkable(f"{mount.source[:80]!r} is not DRIVER/HANDLE of a CSI volume")
         # A share is a file system already.
         system = {} if mount.shared else {"fsType": "ext4"}
-        return {"csi": {"driver": driver, "volumeHandle": handle} | system}
+        known = {"volumeAttributes": dict(mount.attributes)} if mount.attributes else {}
+        return {"csi": {"driver": driver, "volumeHandle": handle} | system | known}
     if not mount.source.startswith("/") or ".." in mount.source.split("/"):
         raise Unworkable(f"{mount.source[:80]!r} is not an absolute path")
     on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}

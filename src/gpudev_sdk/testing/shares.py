@@ -78,10 +78,13 @@ class SharedStorageContract(Contract):
         assert (mount.volume_id, mount.disk_id, mount.shared) == (share.share_id, share.share_id, True)
         assert mount.source
 
-    def test_two_shares_are_mounted_apart(self, shares: SharedStorage, share: ShareRef, zone: str) -> None:
+    def test_two_shares_are_mounted_apart(
+        self, shares: SharedStorage, share: ShareRef, zone: str, settle: Settle
+    ) -> None:
         """Law 8.3."""
         spec = ShareSpec(share_id=uuid.uuid4(), owner_number=2, zone=zone)
         other = ShareRef(share_id=spec.share_id, handle=shares.create_share(spec))
+        settle(lambda: shares.get_share(other).ready)
 
         assert shares.mount_share(other).source != shares.mount_share(share).source
 

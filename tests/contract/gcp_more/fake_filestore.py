@@ -68,6 +68,7 @@ class FakeFilestore:
             each["left"] -= 1
             if each["left"] <= 0 and each["state"] == "CREATING":
                 each["state"] = "READY"
+                each["networks"] = [network | {"ipAddresses": ["10.0.0.2"]} for network in each["networks"]]
             if each["left"] <= 0 and each["state"] == "DELETING":
                 del self.instances[full]
         begin = int(query.get("pageToken") or 0)

@@ -1,6 +1,6 @@
 """The same laws over fake-gcs-server, where it is installed: another's reading of the API than ours.
 
-`go install github.com/fsouza/fake-gcs-server@v1.55.1`, and its folder on the PATH.
+`make test-gcs` builds it and runs this.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _until_it_answers(where: str, server: subprocess.Popen) -> str:
     raise AssertionError("fake-gcs-server does not answer")
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="missing ability: fake-gcs-server is not installed")
+@pytest.mark.skipif(PROGRAM is None, reason="fake-gcs-server is not installed: make test-gcs")
 class TestObjects(ObjectStorageContract):
     @pytest.fixture
     def objects(self, address, storage_at):

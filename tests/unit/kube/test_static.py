@@ -69,7 +69,9 @@ def test_a_folder_of_a_node_has_to_be_there_and_is_on_that_node_alone():
 
 def test_a_share_is_for_many_boxes_and_has_a_file_system_already():
     share = made(source="efs.csi.aws.com/fs-0abc::fsap-0def", shared=True)
+    told = made(source="nfs/1", shared=True, attributes={"ip": "10.0.0.2"})
 
+    assert told.volume["spec"]["csi"]["volumeAttributes"] == {"ip": "10.0.0.2"}
     assert share.volume["spec"]["accessModes"] == share.claim["spec"]["accessModes"] == ["ReadWriteMany"]
     assert share.volume["spec"]["csi"] == {"driver": "efs.csi.aws.com", "volumeHandle": "fs-0abc::fsap-0def"}
 

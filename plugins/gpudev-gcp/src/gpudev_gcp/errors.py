@@ -29,7 +29,7 @@ _DENIED = re.compile(r"Permission '([a-zA-Z0-9.]+)' denied|Required \"([a-zA-Z0-
 #: What the library puts before the API's own words.
 _ASKED = re.compile(r"\A(?:GET|POST|PUT|PATCH|DELETE) \S+: ")
 #: Only an answer that names what is missing says that it is absent: a wrong address answers 404 too.
-_ABSENT = re.compile(r"The resource '([^']+/[^']+)' was not found")
+_ABSENT = re.compile(r"(?:The r|R)esource '([^']+/[^']+)' was not found")
 _NO_PROJECT = re.compile(
     r"The resource 'projects/[^/']+' was not found|Failed to find project|Unknown project id|Project .* not found"
 )

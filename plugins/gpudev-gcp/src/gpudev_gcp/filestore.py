@@ -82,6 +82,12 @@ def source(instance: Json) -> str:
     return f"{DRIVER}/modeInstance/{handle(instance)}/{instance['fileShares'][0]['name']}"
 
 
+def address(instance: Json) -> str:
+    """Return where a share is in its network, which the driver wants to be told; empty while it has none."""
+    addresses = [each for network in instance.get("networks") or [] for each in network.get("ipAddresses") or []]
+    return str(addresses[0]) if addresses else ""
+
+
 def reason(instance: Json) -> str:
     """Say in words what an instance's state means, or nothing if it is ready."""
     state, said = str(instance.get("state") or "unknown"), str(instance.get("statusMessage") or "")

@@ -68,12 +68,16 @@ class FilestoreShares(SharedStorage):
             raise Unworkable(f"the share {share.share_id} is not there any more")
         if found["state"] in filestore.BROKEN:
             raise Unworkable(f"the share cannot be used: {filestore.reason(found)}")
+        address = filestore.address(found)
+        if not address:
+            raise TryLater(f"the share {share.share_id} has no address yet", delay=10.0)
         return Mount(
             volume_id=share.share_id,
             disk_id=share.share_id,
             kind=MountKind.CSI,
             source=filestore.source(found),
             shared=True,
+            attributes={"ip": address, "volume": found["fileShares"][0]["name"]},
         )
 
     def delete_share(self, share: ShareRef) -> None:
