@@ -62,6 +62,7 @@ wheels: setup ## build every distribution and try the wheels in bare environment
 
 bench: setup ## the figures of docs/figures.md, each beside its floor
 	@$(BIN)/python benchmarks/start.py
+	@$(BIN)/python benchmarks/plugins.py
 	@$(BIN)/python benchmarks/planner.py
 	@$(BIN)/python benchmarks/long_line.py
 	@$(BIN)/python benchmarks/allocation.py
