@@ -1,4 +1,4 @@
-"""What each cloud's plugin costs beside its vendor's library alone, until its storage can be asked: time and memory. `make bench`."""
+"""What each plugin costs beside its vendor's library alone, until its storage can be asked: time and memory. `make bench`."""
 
 from __future__ import annotations
 
