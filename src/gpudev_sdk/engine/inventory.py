@@ -21,7 +21,7 @@ from gpudev_sdk.store import bell, fleet
 #: What looks the same is written down again only this often, as a sign that it was looked at.
 SIGN = 120.0
 #: Storage that answers is asked again only this often: clouds count calls.
-STORAGE_LOOK = 15.0
+STORAGE_LOOK = 10.0
 #: A volume that nobody has: to be told that it is absent is to be answered.
 _NOBODYS = VolumeRef(volume_id=uuid.UUID(int=0), disk_id=uuid.UUID(int=0))
 
