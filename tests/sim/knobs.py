@@ -130,6 +130,7 @@ def of_cloud(knobs: Knobs, cloud: str, seed: int) -> Knobs:
         "fate": CLOUD_FATE,
         "pace": CLOUD_PACE,
         "gangs": 0.0,
+        "wishes": (2, 2, 10, 8, 3, 1, 1, 10),
         "keep_volumes": None if seed % 4 == 0 else 20 * SECOND,
     }
     return attrs.evolve(knobs, nodes=nodes, snapshots_off="", weather=weather, **more)

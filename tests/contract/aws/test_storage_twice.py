@@ -7,7 +7,7 @@ import uuid
 import attrs
 import pytest
 
-from gpudev_sdk.domain.disk import SnapshotState
+from gpudev_sdk.domain.disk import SnapshotRef, SnapshotState
 from gpudev_sdk.errors import Conflict, TryLater, Unworkable
 
 
@@ -254,6 +254,24 @@ def test_a_volume_in_use_by_something_that_is_not_said_is_not_free(storage, volu
     assert storage.get_volume(volume).attachments is None
     with pytest.raises(Conflict, match="something"):
         storage.delete_volume(volume)
+
+
+def test_a_snapshot_that_two_processes_took_is_deleted_whole_and_a_copy_of_its_tags_is_not(
+    storage, make, taking, context, cloud, weather
+):
+    first = storage.create_snapshot(taking)
+    # EC2 does not show it to the other process yet.
+    weather.replace["DescribeSnapshots"] = lambda content: b"<R><requestId>r</requestId><snapshotSet/></R>"
+    second = make(attrs.evolve(context)).create_snapshot(taking)
+    weather.replace.clear()
+    (item,) = cloud.ec2.describe_snapshots(SnapshotIds=[first])["Snapshots"]
+    kind = [{"ResourceType": "snapshot", "Tags": item["Tags"]}]
+    copy = cloud.ec2.create_snapshot(VolumeId=item["VolumeId"], TagSpecifications=kind)["SnapshotId"]
+    assert len({first, second}) == 2
+
+    storage.delete_snapshot(SnapshotRef(snapshot_id=taking.snapshot_id, disk_id=taking.volume.disk_id, handle=first))
+
+    assert [each["SnapshotId"] for each in cloud.snapshots(context.install_id)] == [copy]
 
 
 def test_a_disk_taken_for_another_is_refused(storage, spec, volume, taking, snapshot):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import random
 import types
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -16,6 +18,7 @@ import botocore.endpoint
 import pytest
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.exceptions import InvalidSnapshotIdError, InvalidVolumeIdError
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 from moto.moto_api._internal import mock_random
 from moto.server import ThreadedMotoServer
@@ -27,7 +30,7 @@ from gpudev_aws.session import Session
 from gpudev_aws.settings import AwsSettings
 from gpudev_sdk.engine.context import Backend
 from gpudev_sdk.providers import Context
-from gpudev_sdk.testing.cloud import CloudNode
+from gpudev_sdk.testing.cloud import CloudNode, VirtualClock
 from tests.contract.aws.weather import Refusal, Weather
 from tests.sim.clouds.cloud import COMPUTE, STORAGE, PluginCloud, under
 from tests.sim.clouds.shelf import Drive, Shot
@@ -36,6 +39,8 @@ from tests.sim.clouds.wire import Wire
 REGION = "us-east-1"
 #: Fast enough that no call waits for its turn.
 FAST = 1000.0
+#: What was made is shown after this long at the latest; the plugin takes 30 seconds for what EC2 promises.
+MOST_LAG = 25.0
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
@@ -59,8 +64,12 @@ class Proxy(Weather):
 class Vault:
     """What moto has."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: VirtualClock, rng: random.Random) -> None:
         self.ec2: Any = get_backend("ec2")[DEFAULT_ACCOUNT_ID][REGION]
+        self._clock, self._rng = clock, rng
+        #: How long what was made is not shown, at most, and since when each is.
+        self.lag = 0.0
+        self._shown_from: dict[str, dt.datetime] = {}
         #: The instances behind nodes.
         self.instances: dict[str, str] = {}
         self._copies: set[str] = set()
@@ -80,6 +89,7 @@ class Vault:
         volume: Volume = self.ec2.volumes[handle]
         ours = _tags(volume)
         self._waiting.add(handle)
+        self._hide(handle)
         return Drive(
             handle=handle, install_id=uuid.UUID(ours[tags.INSTALL]), volume_id=uuid.UUID(ours[tags.VOLUME]),
             disk_id=uuid.UUID(ours[tags.DISK]), zone=volume.zone.name, made_of=volume.snapshot_id,
@@ -89,10 +99,26 @@ class Vault:
         snapshot: Snapshot = self.ec2.snapshots[handle]
         snapshot.start_time, snapshot.status = at.replace(tzinfo=None), "pending"
         ours = _tags(snapshot)
+        self._hide(handle)
         return Shot(
             handle=handle, install_id=uuid.UUID(ours[tags.INSTALL]), snapshot_id=uuid.UUID(ours[tags.SNAPSHOT]),
             volume_id=uuid.UUID(ours[tags.VOLUME]), disk_id=uuid.UUID(ours[tags.DISK]), source=snapshot.volume.id,
         )  # fmt: skip
+
+    def _hide(self, handle: str) -> None:
+        """Let something new not be shown for a while."""
+        self._shown_from[handle] = self._clock.now + dt.timedelta(seconds=self._rng.uniform(0, self.lag))
+
+    def shown(self, describe: Callable[..., Any], missing: Callable[[str], Exception]) -> Callable[..., Any]:
+        """Return a describe that shows what is new late; asked for it by name, it says that there is no such thing."""
+
+        def described(ids: list[str] | None = None, filters: Any = None) -> Any:
+            late = {handle for handle, at in self._shown_from.items() if at > self._clock.now}
+            for handle in late & set(ids or ()):
+                raise missing(handle)
+            return [each for each in describe(ids, filters) if each.id not in late]
+
+        return described
 
     def state(self, volume: Volume) -> str:
         """Return the state of a volume as EC2 says it."""
@@ -141,7 +167,17 @@ class Aws:
         host, port = self._server.get_host_and_port()
         mock_random.seed(sim.seed)
         get_backend("ec2")[DEFAULT_ACCOUNT_ID][REGION].reset()
-        vault = Vault()
+        vault = Vault(sim.clock, random.Random(f"lag-{sim.seed}"))
+        ec2, lag = vault.ec2, sim.knobs.weather.lag.most.total_seconds()
+        vault.lag = min(lag, MOST_LAG)
+        describe = vault.shown(ec2.describe_volumes, InvalidVolumeIdError)
+        self._patch.setattr(
+            ec2, "describe_volumes", lambda volume_ids=None, filters=None: describe(volume_ids, filters)
+        )
+        told = vault.shown(ec2.describe_snapshots, lambda handle: InvalidSnapshotIdError())
+        self._patch.setattr(
+            ec2, "describe_snapshots", lambda snapshot_ids=None, filters=None: told(snapshot_ids, filters)
+        )
         vault.instances = _start_machines(f"http://{host}:{port}", sim.knobs.nodes)
         self._patch.setattr(Volume, "status", property(vault.state))
         # What botocore waits before it tries again is no virtual time, and changes nothing.

@@ -72,6 +72,13 @@ class Shelf:
             raise TryLater(_NOT_SHOWN, delay=LAG / 10, hint=_WAIT)
         return found
 
+    def handles_of(self, snapshot_id: uuid.UUID) -> set[str]:
+        """Return every snapshot that we asked for by one id: more than one where processes asked before EC2 showed the first."""
+        shown = self._describe_snapshots(tag_snapshot=[str(snapshot_id)])
+        return {
+            str(each["SnapshotId"]) for each in shown if each.get("Description") == snapshots.described(snapshot_id)
+        }
+
     def _by_handle(self, volume_id: uuid.UUID, handle: str) -> Json | None:
         """Return a volume that was not found by its tags: one that is there without them is not absent."""
         try:

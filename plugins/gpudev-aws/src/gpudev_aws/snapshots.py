@@ -35,9 +35,14 @@ def request(spec: SnapshotSpec, source: str, settings: AwsSettings, install: uui
     }
     return {
         "VolumeId": source,
-        "Description": f"gpudev {spec.snapshot_id}",
+        "Description": described(spec.snapshot_id),
         "TagSpecifications": tags.specification("snapshot", settings.tags | ours),
     }
+
+
+def described(snapshot_id: uuid.UUID) -> str:
+    """Return the description of a snapshot, which whoever copies tags does not copy."""
+    return f"gpudev {snapshot_id}"
 
 
 def ours(found: list[Json]) -> list[Json]:

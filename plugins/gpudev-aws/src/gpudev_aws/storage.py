@@ -136,8 +136,9 @@ class AwsStorage(Storage, S3Objects, EfsShares):
         found = self._shelf.find_snapshot(snapshot.snapshot_id, snapshot.handle)
         if found is not None:
             snapshots.check(found, snapshot.disk_id)
-            with contextlib.suppress(Absent):
-                self._calls.one("delete the snapshot", "delete_snapshot", SnapshotId=found["SnapshotId"])
+            for handle in sorted(self._shelf.handles_of(snapshot.snapshot_id) | {str(found["SnapshotId"])}):
+                with contextlib.suppress(Absent):
+                    self._calls.one("delete the snapshot", "delete_snapshot", SnapshotId=handle)
         self._shelf.snapshots.forget(snapshot.snapshot_id, clock.monotonic())
 
     def _made(self, spec: VolumeSpec, restored_from: str) -> str | None:
