@@ -1,4 +1,4 @@
-"""One control plane with a backend on AWS, one on Google Cloud and this machine: by the command line, over fakes of both clouds."""
+"""One control plane with AWS, Google Cloud and this machine: by the command line, over fakes of both clouds."""
 
 from __future__ import annotations
 

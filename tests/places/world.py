@@ -1,4 +1,4 @@
-"""Two clouds and their clusters on this machine: moto's EC2 behind weather, a fake Compute API, and a fake API server for each."""
+"""Two clouds and their clusters on this machine: moto's EC2 behind weather, a fake Compute API, two fake API servers."""
 
 from __future__ import annotations
 
