@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from gpudev_sdk import config
+from gpudev_sdk import clock, config
 from gpudev_sdk.engine import accounts
 from gpudev_sdk.engine.context import Backend
 from gpudev_sdk.engine.inventory import Inventory
@@ -31,6 +31,19 @@ def credentials(monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
+
+
+@pytest.fixture
+def passing():
+    """Return a function that lets seconds pass on the clock of this process."""
+    ahead = [0.0]
+    clock.install(lambda: time.monotonic() + ahead[0])
+
+    def let_pass(seconds):
+        ahead[0] += seconds
+
+    yield let_pass
+    clock.install(None)
 
 
 @pytest.fixture
