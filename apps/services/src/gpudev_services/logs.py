@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import logging
 import logging.handlers
 import os
@@ -22,6 +24,28 @@ def to_terminal() -> None:
 def to_file(path: pathlib.Path) -> None:
     """Write everything worth keeping to a file that is turned over when it is full."""
     handler = logging.handlers.RotatingFileHandler(path, maxBytes=MOST_BYTES, backupCount=KEPT, encoding="utf-8")
+    _configure(handler, logging.INFO)
+
+
+class JsonLines(logging.Formatter):
+    """Every line a JSON object: ours are already, those of libraries are made so."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        text = record.getMessage()
+        if text.startswith('{"'):
+            return text
+        moment = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat()
+        fields = {"event": text, "logger": record.name, "level": record.levelname.lower(), "timestamp": moment}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
+
+
+def to_stdout() -> None:
+    """Write everything worth keeping to stdout, one JSON object a line."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
     _configure(handler, logging.INFO)
 
 

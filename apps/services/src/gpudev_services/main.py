@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 
 from gpudev_sdk.errors import EXIT_STATUS, GpudevError
 from gpudev_services.backends.command import add_words as add_backend_words
-
-COMMANDS = ("up", "down", "restore", "backend", "processor", "migrate")
+from gpudev_services.cluster import words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,10 +27,12 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=pathlib.Path, help="what `gpudev admin backup` wrote")
     backend = commands.add_parser("backend", help="add, list or remove backends in the configuration")
     add_backend_words(backend)
-    processor = _command(commands, "processor", "more workers for an up that runs, in a process of their own")
-    processor.add_argument("--config", type=pathlib.Path, metavar="FILE")
-    migrate = commands.add_parser("migrate", help="bring a database up to this version")
-    migrate.add_argument("--dsn-file", type=pathlib.Path, required=True, help="a file with the connection string")
+    processor = _command(
+        commands, "processor", "workers in a process of their own: for an up that runs, or with --secrets"
+    )
+    words.add_processor(processor)
+    words.add_migrate(commands.add_parser("migrate", help="bring a database up to this version"))
+    words.add_words(commands)
     return parser
 
 
@@ -106,6 +107,10 @@ def _backend(arguments: argparse.Namespace) -> int:
 
 
 def _processor(arguments: argparse.Namespace) -> int:
+    if arguments.secrets is not None:
+        from gpudev_services.cluster import mains
+
+        return mains.processor(arguments)
     from gpudev_services import logs
     from gpudev_services.processor import run
     from gpudev_services.up.folder import DataFolder
@@ -116,6 +121,10 @@ def _processor(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
+    if arguments.dsn_file is None:
+        from gpudev_services.cluster import mains
+
+        return mains.migrate(arguments)
     from gpudev_sdk.store.migrate import migrate
 
     applied = migrate(arguments.dsn_file.read_text(encoding="utf-8").strip())
@@ -133,11 +142,19 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command in _RUN:
+        return _RUN[arguments.command](arguments)
+    from gpudev_services.cluster import mains
+
+    return mains.RUN[arguments.command](arguments)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; an error of ours is at most three lines, the last of which says what to do next."""
     arguments = _parser().parse_args(argv)
     try:
-        return _RUN[arguments.command](arguments)
+        return _run(arguments)
     except GpudevError as error:
         print(f"gpudev: {error.message}", file=sys.stderr)
         if error.hint:

@@ -20,6 +20,7 @@ from gpudev_sdk.engine.check import LAWS
 from gpudev_sdk.engine.check.reading import Q
 from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.errors import NotAllowed
+from gpudev_sdk.store.pool import Store
 from gpudev_services.api.desk import Who
 
 #: Seconds for which a look at all laws counts.
@@ -27,6 +28,42 @@ FRESH = 60.0
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: A law with a part of its own for its bound is one law to people.
 SHOWN = tuple(dict.fromkeys(law.removesuffix("b") for law in LAWS))
+
+
+def _counts(store: Store) -> Iterator[Metric]:
+    with store.transaction() as conn:
+        states = {row["state"]: row["reservations"] for row in conn.execute(Q["live_states"])}
+        slots = conn.execute(Q["slot_counts"]).fetchall()
+    live = GaugeMetricFamily("gpudev_reservations", "Reservations that did not end, by state.", labels=["state"])
+    for state in LIVE:
+        live.add_metric([state], states.get(state, 0))
+    yield live
+    counts = GaugeMetricFamily("gpudev_slots", "Slots by type and use.", labels=["backend", "gpu_type", "use"])
+    for row in slots:
+        for use in ("total", "held", "free"):
+            counts.add_metric([row["backend"], row["gpu_type"], use], row[use])
+    yield counts
+
+
+class Figures(Collector):
+    """What is live and held, which needs no look at any backend and no right but the API's."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Return all of it."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[Metric]:
+        """Name nothing ahead of the first scrape: the database may be away."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is measured."""
+        yield from _counts(self._store)
 
 
 class Metrics(Collector):
@@ -51,18 +88,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what is measured."""
         yield from self._laws(self._diagnosis())
-        with self._engine.store.transaction() as conn:
-            states = {row["state"]: row["reservations"] for row in conn.execute(Q["live_states"])}
-            slots = conn.execute(Q["slot_counts"]).fetchall()
-        live = GaugeMetricFamily("gpudev_reservations", "Reservations that did not end, by state.", labels=["state"])
-        for state in LIVE:
-            live.add_metric([state], states.get(state, 0))
-        yield live
-        counts = GaugeMetricFamily("gpudev_slots", "Slots by type and use.", labels=["backend", "gpu_type", "use"])
-        for row in slots:
-            for use in ("total", "held", "free"):
-                counts.add_metric([row["backend"], row["gpu_type"], use], row[use])
-        yield counts
+        yield from _counts(self._engine.store)
 
     def _diagnosis(self) -> doctor.Diagnosis:
         with self._lock:

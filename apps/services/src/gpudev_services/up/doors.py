@@ -75,8 +75,8 @@ class ApiDoors:
         """Serve the owner of the machine's socket."""
         self._open(_uvicorn(door(self._app, "local")), listener)
 
-    def open_wide(self, listener: socket.socket, certificates: Certificates) -> None:
-        """Serve whoever brings a token, over TLS."""
+    def open_wide(self, listener: socket.socket, certificates: Certificates | None) -> None:
+        """Serve whoever brings a token, over TLS; without certificates, TLS has to end in front of us."""
         self._open(_uvicorn(door(self._app, "wide"), certificates), listener)
 
     def _open(self, server: _Server, listener: socket.socket) -> None:

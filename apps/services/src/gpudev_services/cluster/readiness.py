@@ -1,0 +1,72 @@
+"""Whether a service can do its work: the database answers, and has the schema that this code knows."""
+
+from __future__ import annotations
+
+import structlog
+
+from gpudev_sdk.errors import GpudevError, StoreError, Unavailable
+from gpudev_sdk.store.migrate import SCHEMA, check_schema
+from gpudev_sdk.store.pool import Store
+from gpudev_services.cluster.ending import Ending
+
+#: Seconds between two looks while the database is away.
+PAUSE = 1.0
+MIGRATE = "Bring it up to date: gpudev-services migrate."
+
+log = structlog.get_logger()
+
+
+class Readiness:
+    """One service's view of its database."""
+
+    def __init__(self, store: Store, dsn: str) -> None:
+        self._store = store
+        self._dsn = dsn
+
+    def why_not(self) -> GpudevError | None:
+        """Return what is in the way now, or None; asked by the pool that the service itself uses."""
+        try:
+            newest = self._newest()
+        except Unavailable as error:
+            return error
+        if newest < SCHEMA:
+            # Waiting mends it: the migration of a new version runs beside the first of its services.
+            return Unavailable(f"the database has schema {newest}, and this gpudev needs {SCHEMA}", hint=MIGRATE)
+        if newest > SCHEMA:
+            return StoreError(
+                f"the database has schema {newest}, and this gpudev knows {SCHEMA} at most",
+                hint="Run the version of gpudev that migrated it.",
+            )
+        return None
+
+    def _newest(self) -> int:
+        with self._store.transaction() as conn:
+            # While it is being migrated for the first time, a service's role may not look yet.
+            may = conn.execute(
+                "SELECT has_table_privilege(to_regclass('public.schema_migration'), 'SELECT') AS may"
+            ).fetchone()
+            if may is None or not may["may"]:
+                return 0
+            row = conn.execute("SELECT COALESCE(max(number), 0) AS newest FROM schema_migration").fetchone()
+        return 0 if row is None else int(row["newest"])
+
+    def check(self) -> None:
+        """Raise what is in the way; also for a history of migrations that is not this code's."""
+        trouble = self.why_not()
+        if trouble is not None:
+            raise trouble
+        check_schema(self._dsn)
+
+    def wait(self, ending: Ending) -> bool:
+        """Return True once all is well, False when told to end before; raise StoreError for what waiting does not mend."""
+        said = ""
+        while not ending.over.is_set():
+            try:
+                self.check()
+                return True
+            except Unavailable as error:
+                if error.message != said:
+                    log.warning("waiting for the database", reason=error.message, next_step=error.hint)
+                said = error.message
+            ending.over.wait(PAUSE)
+        return False

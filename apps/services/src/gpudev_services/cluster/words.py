@@ -1,0 +1,91 @@
+"""The words of the separate services on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+CONFIG = pathlib.Path("/etc/gpudev/config.toml")
+SECRETS = pathlib.Path("/var/run/gpudev/secrets")
+
+
+def add_words(commands: Commands) -> None:
+    """Add the commands that only separate services have."""
+    _answering(commands)
+    _once(commands)
+
+
+def _answering(commands: Commands) -> None:
+    api = _service(commands, "api", "answer people over HTTP")
+    api.add_argument("--listen", default="0.0.0.0:7070", metavar="HOST:PORT")
+    api.add_argument(
+        "--public-origin", action="append", default=[], metavar="URL", help="where people reach it; may be given again"
+    )
+    gateway = _service(commands, "gateway", "let people in by SSH")
+    gateway.add_argument("--listen", default="0.0.0.0:7022", metavar="HOST:PORT")
+    add_health(gateway)
+
+
+def _once(commands: Commands) -> None:
+    availability = _service(commands, "availability", "look at all backends once")
+    add_scratch(availability)
+    _service(commands, "expiry", "count what was served and wake what is due, once")
+    person = _service(commands, "admin-user", "make the first admin")
+    person.add_argument("name", metavar="NAME")
+    person.add_argument("--key", type=pathlib.Path, metavar="FILE", help="their public key")
+    first = _service(commands, "first-secrets", "make the Secret of a new install, in a pod")
+    first.add_argument("--namespace", required=True, metavar="NS")
+    first.add_argument("--secret", required=True, metavar="NAME")
+    first.add_argument(
+        "--database",
+        default="",
+        metavar="DSN",
+        help="where the database is, without a user (default: the configuration's dsn)",
+    )
+    first.add_argument("--server", default="", metavar="URL", help="the cluster's API (default: the pod's own cluster)")
+    first.add_argument(
+        "--account", type=pathlib.Path, metavar="DIR", help="the service account (default: the pod's own)"
+    )
+
+
+def _service(commands: Commands, name: str, about: str) -> argparse.ArgumentParser:
+    made = commands.add_parser(name, help=about, description=about)
+    made.add_argument("--config", type=pathlib.Path, default=CONFIG, metavar="FILE")
+    made.add_argument("--secrets", type=pathlib.Path, default=SECRETS, metavar="DIR")
+    return made
+
+
+def add_processor(parser: argparse.ArgumentParser) -> None:
+    """Add what a processor takes; with `--secrets` it needs no folder of an install."""
+    parser.add_argument("--config", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--secrets", type=pathlib.Path, metavar="DIR", help="a service of its own, with these secrets")
+    add_health(parser)
+    add_scratch(parser)
+
+
+def add_migrate(parser: argparse.ArgumentParser) -> None:
+    """Add what a migration takes: a connection string alone, or all that services are given."""
+    parser.add_argument("--config", type=pathlib.Path, default=CONFIG, metavar="FILE")
+    parser.add_argument("--secrets", type=pathlib.Path, default=SECRETS, metavar="DIR")
+    parser.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that is not there yet"
+    )
+    parser.add_argument(
+        "--dsn-file", type=pathlib.Path, help="only this: the owner's connection string; makes no roles"
+    )
+
+
+def add_health(parser: argparse.ArgumentParser) -> None:
+    """Add where the probes are answered."""
+    parser.add_argument("--health", metavar="HOST:PORT", help="answer /healthz and /readyz there")
+
+
+def add_scratch(parser: argparse.ArgumentParser) -> None:
+    """Add where providers keep what they keep on the machine."""
+    parser.add_argument(
+        "--scratch", type=pathlib.Path, metavar="DIR", help="for what providers keep (default: one that ends with it)"
+    )
