@@ -43,7 +43,10 @@ class Actor:
 
 
 def find(conn: Conn, proof: Proof, request_id: str) -> Row | None:
-    """Return the person whose identity was proved, made now where the login enrols; or None. A disabled one stays so."""
+    """Return the person whose identity was proved, made now where the login enrols; or None. A disabled one stays so.
+
+    The person is locked until the transaction ends, and what it makes for them is there for who unlinks them then.
+    """
     if not SUBJECT.match(proof.identity.subject):
         raise BrokenPlugin(
             f"the login {proof.login!r} proved a subject that cannot be kept", hint="Tell the operator of the server."
@@ -51,7 +54,12 @@ def find(conn: Conn, proof: Proof, request_id: str) -> Row | None:
     found = _find(conn, proof)
     if found is None and proof.enrols:
         found = _enrol(conn, proof, request_id)
-    return None if found is None else conn.execute(people.Q["find_user_by_id"], {"id": found["user_id"]}).fetchone()
+    if found is None:
+        return None
+    locked = conn.execute(people.Q["lock_user"], {"id": found["user_id"]}).fetchone()
+    # Unlinked while it waited for the lock.
+    still = _find(conn, proof)
+    return locked if still is not None and still["user_id"] == found["user_id"] else None
 
 
 def _find(conn: Conn, proof: Proof) -> Row | None:
@@ -131,6 +139,8 @@ def unlink(engine: Engine, actor: Actor, name: str, identity_id: uuid.UUID) -> N
     with engine.store.transaction() as conn:
         user = people.find_user(conn, name)
         fields = {"id": identity_id, "user_id": None if user is None else user["id"]}
+        # Whoever is signing in by it now has their token first, and loses it with the others.
+        conn.execute(people.Q["lock_user"], {"id": fields["user_id"]})
         gone = conn.execute(people.Q["remove_identity"], fields).fetchone()
         if gone is None:
             raise NotFound(f"{name[:40]!r} has no such identity", hint="`gpudev admin users show NAME` lists them.")

@@ -21,6 +21,10 @@ SETTINGS = AwsLoginSettings(
 )
 
 
+#: Whole, and in no letters that JSON has.
+LATIN = b'{"GetCallerIdentityResponse": {"GetCallerIdentityResult": {"Account": "\xe4", "Arn": "a", "UserId": "b"}}}'
+
+
 def caller(arn: str, user_id: str, account: str = ACCOUNT) -> Caller | None:
     result = {"Account": account, "Arn": arn, "UserId": user_id}
     return Caller.read(json.dumps({"GetCallerIdentityResponse": {"GetCallerIdentityResult": result}}).encode())
@@ -126,7 +130,11 @@ def test_an_answer_whose_parts_do_not_agree_is_none(arn, account):
     assert caller(arn, f"{ROLE_ID}:kim@lab.example", account) is None
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"GetCallerIdentityResponse": 1}', b'{"a": NaN}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"GetCallerIdentityResponse": 1}', b'{"a": NaN}', b"\xff", b'{"a": ' + b"[" * 60_000, LATIN],
+    ids=lambda body: str(body[:20]),
+)
 def test_what_is_no_answer_is_none(body):
     assert Caller.read(body) is None
 
@@ -173,6 +181,8 @@ class TestSettings:
             ({"endpoint": "https://sts.example/path"}, "not https"),
             ({"endpoint": "https://a@sts.example"}, "not https"),
             ({"endpoint": "https://sts.example\n"}, "not https"),
+            ({"endpoint": "https://sts.example:65536"}, "not https"),
+            ({"endpoint": "https://sts.example:0"}, "not https"),
             ({"profile": "a]\nb"}, "name of a profile"),
         ],
     )

@@ -248,6 +248,8 @@ class TestWhatStsAnswers:
             lambda answer: (200, {"Content-Type": "text/html"}, answer[2]),
             lambda answer: (403, {"Content-Type": "text/html"}, b"<html>a proxy"),
             lambda answer: (403, {"Content-Type": "application/json"}, b"[]"),
+            lambda answer: (403, {"Content-Type": "application/json"}, b'{"Error": {"Code": "\xe4"}}'),
+            lambda answer: (403, {"Content-Type": "application/json"}, b'{"a": ' + b"[" * 60_000),
             lambda answer: (200, answer[1], b" " * (10 * 2**20)),
             lambda answer: (200, answer[1] | {"Content-Length": "70000"}, answer[2] + b" " * 66000),
             lambda answer: (500, answer[1], b'{"Error": {"Code": "InternalFailure"}}'),

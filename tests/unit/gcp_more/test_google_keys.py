@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -14,7 +16,15 @@ from gpudev_gcp.google_keys import ASKED_AGAIN, FAILED_AGAIN, GoogleKeys, read_k
 from gpudev_sdk.domain.user import Credentials
 from gpudev_sdk.errors import NotSignedIn, TryLater
 from tests.unit.gcp_more.google import encode, jwk, rsa_key
-from tests.unit.gcp_more.web import Reply
+from tests.unit.gcp_more.web import Reply, Web
+
+
+@pytest.fixture
+def elsewhere():
+    """Return another server, which nobody should ask."""
+    made = Web()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -182,6 +192,46 @@ def test_an_answer_that_drips_is_given_up(google, sign_in, monkeypatch):
 
     with pytest.raises(TryLater, match="too slowly"):
         sign_in()
+
+
+def test_a_head_that_drips_is_given_up_as_well(monkeypatch):
+    monkeypatch.setattr(google_keys, "_ALL_SECONDS", 0.3)
+    over = threading.Event()
+
+    def answer(listening):
+        there, _ = listening.accept()
+        with there, contextlib.suppress(OSError):
+            there.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.02):
+                there.sendall(b"X-More: of it\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(answer, listening)
+        try:
+            with pytest.raises(TryLater, match="too slowly"):
+                GoogleKeys(f"http://127.0.0.1:{listening.getsockname()[1]}/").find("first")
+        finally:
+            over.set()
+
+
+def test_what_comes_packed_is_not_unpacked(google, sign_in):
+    """A thousandth of what it would be comes over the wire."""
+    google.bent = Reply(body=gzip.compress(json.dumps(google.key_set()).encode()), headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(TryLater, match="something else"):
+        sign_in()
+
+    assert google.web.asked[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_keys_are_asked_of_nobody_that_the_environment_names(google, elsewhere, sign_in, monkeypatch, name):
+    """Whoever says what the keys are says who everybody is."""
+    monkeypatch.setenv(name, elsewhere.address)
+
+    sign_in()
+
+    assert elsewhere.asked == []
 
 
 def test_an_answer_that_does_not_come_is_given_up(google, sign_in, monkeypatch):

@@ -128,6 +128,8 @@ WRONG = {
     "an empty subject": {"sub": ""},
     "a number for a subject": {"sub": 4711},
     "a subject with a newline": {"sub": "4711\n"},
+    "a subject that leaves a shell's quotes": {"sub": "47'11"},
+    "a subject longer than we keep": {"sub": "1" * 161},
     "a mail that nobody verified": {"email_verified": False},
     "a word for verified": {"email_verified": "true"},
     "no word of verified": {"email_verified": None},
@@ -182,6 +184,10 @@ def test_clocks_may_be_a_little_apart(google, server, challenge, apart):
 
     server.verify_credentials(shown(google.token(challenge, iat=now, nbf=now, exp=now + HOUR)), challenge)
     server.verify_credentials(shown(google.token(challenge, iat=now - HOUR, exp=int(time.time()) - 45)), challenge)
+
+
+def test_a_subject_may_be_as_long_as_we_keep(google, server, challenge):
+    assert server.verify_credentials(shown(google.token(challenge, sub="1" * 160)), challenge).subject == "1" * 160
 
 
 def test_a_token_is_of_no_use_for_another_sign_in(google, server, challenge):

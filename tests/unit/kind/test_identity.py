@@ -24,6 +24,16 @@ def encode(plain: bytes) -> str:
     return base64.urlsafe_b64encode(plain).rstrip(b"=").decode()
 
 
+#: Tokens of claims that are no claims, or say no times.
+BENT = [
+    f"a.{encode(claims)}.c"
+    for claims in (
+        b'{"iat": 0, "exp": 1e400}', b'{"iat": -1e400, "exp": 600}', b'{"iat": 0, "exp": NaN}', b'{"iat": 0, "exp": [600]}',
+        b'{"iat": 0, "exp": ' + b"9" * 5000 + b"}", b"[" * 9000, b"[0]", b"7", b"\xff", b'{"iat": 600, "exp": 600}',
+    )
+]  # fmt: skip
+
+
 @attrs.define
 class Tokens:
     """A cluster's tokens. What is signed is what was asked for, as a cluster does it."""
@@ -157,7 +167,7 @@ class TestLaws(IdentityContract):
             identity.verify_credentials(Credentials(provider="kind", fields={"token": long}), challenge)
 
     @pytest.mark.parametrize(
-        "token", ["", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "x" * 20000, "a.b.c\n", "ä.b.c", "a.AA.b"]
+        "token", ["", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "x" * 20000, "a.b.c\n", "ä.b.c", "a.AA.b", *BENT]
     )
     def test_what_is_no_token_is_not_even_asked_about(self, identity, tokens, challenge, token):
         with pytest.raises(NotSignedIn):

@@ -56,7 +56,7 @@ class Caller:
             result = msgspec.json.decode(
                 body, type=_Answer, strict=True
             ).GetCallerIdentityResponse.GetCallerIdentityResult
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         match = _ARN.match(result.Arn)
         if match is None or match["account"] != result.Account:

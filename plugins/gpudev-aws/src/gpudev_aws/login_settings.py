@@ -15,7 +15,7 @@ _PATTERN = re.compile(r"(?=.)[A-Za-z0-9+=,.@_-]{0,128}\*?\Z")
 #: A name in ~/.aws/config; empty is the default one.
 _PROFILE = re.compile(r"[^\s\[\]][^\r\n\[\]]{0,127}\Z|\Z")
 #: Pieces of a login are no secret keys, and still nothing to send in the clear.
-_ENDPOINT = re.compile(r"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?\Z|\Z")
+_ENDPOINT = re.compile(r"(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:(?P<port>[0-9]{1,5}))?\Z|\Z")
 
 
 def _region(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
@@ -49,7 +49,8 @@ def _profile(instance: object, attribute: attrs.Attribute[str], value: str) -> N
 
 
 def _endpoint(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if not _ENDPOINT.match(value):
+    match = _ENDPOINT.match(value)
+    if match is None or not 0 < int(match["port"] or 443) < 65536:
         raise ValueError(f"endpoint: {value[:80]!r} is not https://HOST[:PORT]")
 
 

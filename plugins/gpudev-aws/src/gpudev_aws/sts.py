@@ -76,7 +76,7 @@ async def _post(url: str, headers: Mapping[str, str], seconds: float) -> _Reply:
 def _code(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_Errors).Error.Code
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
 
 

@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc7517 . What comes is not believed to be small,
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
@@ -76,32 +77,43 @@ class GoogleKeys:
             raise
 
     def _download(self) -> tuple[bytes, float]:
-        """Return what is at the address and how long it holds. No redirect is followed: the address is the proof."""
+        """Return what is at the address and how long it holds.
+
+        Has an event loop of its own, as only that can end a call whatever it is waiting for.
+        """
         import httpx2
 
-        ends = clock.monotonic() + _ALL_SECONDS
         try:
-            with (
-                httpx2.Client(timeout=_READ_SECONDS, follow_redirects=False) as client,
-                client.stream("GET", self._address, headers={"accept": "application/json"}) as response,
-            ):
-                if response.status_code != 200:
-                    raise _cannot(f"they answer {response.status_code}")
-                return _body(response, ends), _life(response.headers.get("cache-control", ""))
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            return asyncio.run(self._get())
+        except TimeoutError as error:
+            raise _cannot("they answer too slowly") from error
+        except httpx2.HTTPError as error:
             raise _cannot(type(error).__name__) from error
 
+    async def _get(self) -> tuple[bytes, float]:
+        """Ask the address itself: it is the proof, so no redirect is followed, and nothing of the environment stands between."""
+        import httpx2
 
-def _body(response: httpx2.Response, ends: float) -> bytes:
-    """Read an answer; one that is too long, or drips, is given up."""
-    plain = b""
-    for piece in response.iter_bytes():
+        # Plain: what is packed small could be large.
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        async with (
+            asyncio.timeout(_ALL_SECONDS),
+            httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=_READ_SECONDS) as client,
+            client.stream("GET", self._address, headers=headers) as response,
+        ):
+            if response.status_code != 200:
+                raise _cannot(f"they answer {response.status_code}")
+            return await _body(response), _life(response.headers.get("cache-control", ""))
+
+
+async def _body(response: httpx2.Response) -> bytes:
+    """Read an answer as it comes; one that is too long is given up."""
+    plain = bytearray()
+    async for piece in response.aiter_raw():
         plain += piece
         if len(plain) > _LARGEST:
             raise _cannot("they answer with too much")
-        if clock.monotonic() > ends:
-            raise _cannot("they answer too slowly")
-    return plain
+    return bytes(plain)
 
 
 def _life(cache_control: str) -> float:

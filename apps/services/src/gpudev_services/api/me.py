@@ -14,15 +14,15 @@ from gpudev_sdk.domain.user import Challenge, Credentials
 from gpudev_sdk.engine import identities
 from gpudev_sdk.engine.accounts import add_key, keys_changed
 from gpudev_sdk.errors import NotFound, NotSignedIn
-from gpudev_sdk.ssh.login import check_challenge, issue_challenge
+from gpudev_sdk.ssh.login import AGAIN, check_challenge, issue_challenge
 from gpudev_sdk.store import bell, people
 from gpudev_sdk.store.reservations import Q, scalar
-from gpudev_sdk.store.rows import Conn, Row, user_from_row
+from gpudev_sdk.store.rows import Conn, Row
 from gpudev_sdk.wire.account_views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
 from gpudev_sdk.wire.bodies import KeyBody, LoginBody
-from gpudev_services.api.auth import issue_token
+from gpudev_services.api.auth import new_token, token_hash
 from gpudev_services.api.clock import now
-from gpudev_services.api.desk import Desk, TheDesk, Who
+from gpudev_services.api.desk import TOKEN_LASTS, Desk, TheDesk, Who
 from gpudev_services.api.problems import request_id
 from gpudev_services.api.rates import LOGIN, WRITE
 
@@ -55,25 +55,37 @@ def login(request: HttpRequest, desk: TheDesk, data: JSONBody[LoginBody]) -> Log
         Challenge(nonce=data.nonce, expires_at=expires_at, audience=data.audience),
     )
     proof = identities.Proof(login=data.login, identity=proven, enrols=by.enrol)
-    user = _come_in(desk, by, proof, data.nonce, request_id(request))
-    token, until = issue_token(desk, user_from_row(user))
-    return LoginView(token=token, expires_at=until, user=user["name"])  # type: ignore[arg-type]
+    _spend(desk, data.nonce)
+    return _come_in(desk, by, proof, request_id(request))
 
 
-def _come_in(desk: Desk, by: Login, proof: identities.Proof, nonce: str, request: str) -> Row:
-    """Return whose proof it is, and spend its nonce whoever that is; raise NotSignedIn."""
+def _spend(desk: Desk, nonce: str) -> None:
+    """Spend the nonce of a proof, by itself, so that it is spent whoever it is of; raise NotSignedIn the second time."""
     with desk.engine.store.transaction() as conn:
-        fresh = conn.execute(people.Q["use_nonce"], {"hash": hashlib.sha256(nonce.encode()).digest()}).fetchone()
-        user = None if fresh is None else _person(conn, by, proof, request)
-        welcome = user is not None and user["disabled_at"] is None
-        if user is not None and welcome:
+        spent = conn.execute(people.Q["use_nonce"], {"hash": hashlib.sha256(nonce.encode()).digest()}).fetchone()
+    if spent is None:
+        raise NotSignedIn(identities.NO, hint=AGAIN)
+
+
+def _come_in(desk: Desk, by: Login, proof: identities.Proof, request: str) -> LoginView:
+    """Return a token for whose proof it is, made while they are found, so that nobody is unlinked between; raise NotSignedIn."""
+    with desk.engine.store.transaction() as conn:
+        user = _person(conn, by, proof, request)
+        if user is not None and user["disabled_at"] is None:
             event = {"actor": user["name"], "via": f"login:{by.name}", "action": "login"}
             conn.execute(people.Q["audit"], event | {"object": proof.identity.subject, "request_id": request})
-    if fresh is not None and user is None and not by.is_by_key:
+            return _issue(conn, user)
+    if user is None and not by.is_by_key:
         raise identities.unknown(proof)
-    if user is None or not welcome:
-        raise NotSignedIn(identities.NO, hint=HINT if by.is_by_key else "Ask an admin of this install.")
-    return user
+    raise NotSignedIn(identities.NO, hint=HINT if by.is_by_key else "Ask an admin of this install.")
+
+
+def _issue(conn: Conn, user: Row) -> LoginView:
+    """Make a token for a person. Only its hash is kept."""
+    token = new_token()
+    fields = {"id": uuid.uuid4(), "user_id": user["id"], "hash": token_hash(token), "lasts": TOKEN_LASTS}
+    made = conn.execute(people.Q["insert_token"], fields).fetchone()
+    return LoginView(token=token, expires_at=scalar(made, "expires_at"), user=user["name"])
 
 
 def _person(conn: Conn, by: Login, proof: identities.Proof, request: str) -> Row | None:
