@@ -261,6 +261,24 @@ def test_gcloud_says_itself_whom_it_impersonates(gcloud, client, google, challen
     assert "impersonate" not in asked.read_text()
 
 
+def test_a_gcloud_that_cannot_be_run_is_said(gcloud, client, challenge):
+    asked = gcloud()
+    (asked.parent / "gcloud").write_text("#!/there/is/no/such/shell\n")
+
+    with pytest.raises(NotSignedIn, match="No such file") as raised:
+        client().get_caller_identity(challenge)
+
+    assert raised.value.hint
+
+
+def test_what_gcloud_says_in_no_letters_is_no_token(gcloud, client, challenge):
+    asked = gcloud()
+    (asked.parent / "printed").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(NotSignedIn, match="not for this sign-in alone"):
+        client().get_caller_identity(challenge)
+
+
 def test_what_gcloud_complains_of_is_said(gcloud, client, challenge):
     gcloud(error="WARNING: x\nERROR: (gcloud.auth) Invalid account type for `--audiences`.\n", status=1)
 

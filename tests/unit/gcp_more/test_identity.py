@@ -12,10 +12,11 @@ import time
 
 import attrs
 import pytest
+import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gpudev_gcp import claims, id_tokens
-from gpudev_gcp.identity import NO, GcpIdentity, audience
+from gpudev_gcp.identity import HINT, NO, GcpIdentity, audience
 from gpudev_gcp.login_settings import GcpLoginSettings
 from gpudev_sdk.domain.user import Credentials
 from gpudev_sdk.errors import ConfigError, NotSignedIn
@@ -23,6 +24,7 @@ from gpudev_sdk.testing import IdentityContract
 from tests.unit.gcp_more.google import ACCOUNT, encode, rsa_key
 
 HOUR = 3600
+NESTED = encode(b"[" * 9000)
 
 
 def shown(token: str) -> Credentials:
@@ -31,12 +33,14 @@ def shown(token: str) -> Credentials:
 
 @pytest.fixture
 def refused(server, challenge):
-    """Return what asserts that a token is refused, in the same words as any other."""
+    """Return what asserts that a token is refused, in the same words as any other; only the log has the reason."""
 
     def refuse(token: str) -> None:
-        with pytest.raises(NotSignedIn) as raised:
+        with structlog.testing.capture_logs() as written, pytest.raises(NotSignedIn) as raised:
             server.verify_credentials(shown(token), challenge)
-        assert raised.value.message == NO
+        assert (raised.value.message, raised.value.hint) == (NO, HINT)
+        assert [entry["event"] for entry in written] == ["a login by Google was not accepted"]
+        assert written[0]["reason"]
 
     return refuse
 
@@ -147,12 +151,40 @@ WRONG = {
     "no end": {"exp": None},
     "a word for an end": {"exp": "4102444800"},
     "a truth for a time": {"nbf": True},
+    "a fraction for a time": {"nbf": 1.5},
+    "no end that there is": {"exp": float("inf")},
+    "a time of a thousand digits": {"exp": 10**1000},
+    "a domain in letters that look alike": {"email": "kim@corp.example", "hd": "c\u043erp.example"},
+    "a domain with a newline": {"email": "kim@corp.example", "hd": "corp.example\n"},
+    "an account with a newline": {"email": ACCOUNT + "\n"},
+    "an account in capitals": {"email": ACCOUNT.upper()},
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_a_token_that_says_anything_else_is_refused(google, challenge, refused, wrong):
     refused(google.token(challenge, **wrong))
+
+
+def test_a_token_for_no_server_is_refused(google, server, challenge):
+    nowhere = attrs.evolve(challenge, audience="")
+
+    with pytest.raises(NotSignedIn):
+        server.verify_credentials(shown(google.token(nowhere)), nowhere)
+
+
+def test_a_token_comes_alone(google, server, challenge):
+    fields = shown(google.token(challenge)).fields
+
+    for other in ({}, fields | {"more": "x"}, {"more": fields["token"]}):
+        with pytest.raises(NotSignedIn, match=NO):
+            server.verify_credentials(Credentials(provider="gcp", fields=other), challenge)
+
+
+def test_audiences_that_are_put_together_alike_differ(challenge):
+    one = audience(attrs.evolve(challenge, audience="a", nonce="bc"))
+
+    assert one != audience(attrs.evolve(challenge, audience="ab", nonce="c"))
 
 
 def test_a_list_of_audiences_with_ours_in_it_is_refused(google, challenge, refused):
@@ -215,6 +247,12 @@ def test_a_person_of_our_domain_is_let_in(google, server, challenge):
     assert server.verify_credentials(shown(token), challenge).subject == "1"
 
 
+def test_people_of_a_domain_are_let_in_without_any_account_being_named(google, login, challenge):
+    token = google.token(challenge, email="kim@corp.example", hd="corp.example", sub="1")
+
+    assert login(hosted_domains=["corp.example"]).verify_credentials(shown(token), challenge).subject == "1"
+
+
 def test_all_accounts_of_a_project_and_of_no_other_are_let_in(google, login, challenge):
     server = login(service_accounts=["*@people-of-lab.iam.gserviceaccount.com"])
     server.verify_credentials(shown(google.token(challenge)), challenge)
@@ -238,7 +276,9 @@ def test_an_account_with_a_domain_is_not_taken_for_one_of_the_list(google, login
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "x" * 20000, "ä.b.c", "e30.e30.A", "W10.W10.AA"]
+    "text",
+    ["", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "x" * 20000, "ä.b.c", "e30.e30.A", "W10.W10.AA", f"e30.{NESTED}.AA"],
+    ids=lambda text: text[:20],
 )
 def test_what_is_no_token_is_refused_before_a_key_is_fetched(google, refused, text):
     refused(text)

@@ -7,7 +7,6 @@ https://www.rfc-editor.org/rfc/rfc7519 and https://www.rfc-editor.org/rfc/rfc872
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from typing import Any, TypeAlias
@@ -45,7 +44,7 @@ def read(text: str) -> IdToken | None:
     try:
         parts = json.loads(decode(header)), json.loads(decode(claims))
         proof = decode(signature)
-    except (binascii.Error, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     if not all(isinstance(part, dict) for part in parts):
         return None

@@ -107,8 +107,16 @@ def _by_gcloud(audience: str, impersonate: str) -> str:
         command.append(f"--impersonate-service-account={impersonate}")
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_GCLOUD_SECONDS, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=_GCLOUD_SECONDS,
+            check=False,
         )
+    except OSError as error:
+        raise _failed(f"gcloud cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise _failed(f"gcloud did not end in {_GCLOUD_SECONDS:.0f} s") from error
     if done.returncode != 0:

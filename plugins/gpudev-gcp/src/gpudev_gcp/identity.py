@@ -73,7 +73,7 @@ class GcpIdentity(IdentityProvider):
         email, domain = token.claims["email"], token.claims.get("hd")
         if not self._settings.allows(email, domain):
             raise _no("not of those who are let in")
-        return Identity(subject=token.claims["sub"], display=email[:254])
+        return Identity(subject=token.claims["sub"], display=email)
 
     def _prove(self, token: claims.IdToken) -> None:
         """See that Google signed it. Last of all, as keys may have to be fetched."""
