@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterator
 
 import attrs
 
@@ -92,6 +93,7 @@ class Purge(DiskStep):
     """Record that nothing of a deleted disk is left."""
 
 
+NOTHING = dt.timedelta()
 POLL = dt.timedelta(seconds=1)
 #: A disk where we may not act is looked at this often; an adoption wakes it.
 PAUSED_LOOK = dt.timedelta(minutes=1)
@@ -105,9 +107,10 @@ def decide_disk(world: DiskWorld, limits: Limits) -> DiskStep:
         step = rule(world, limits)
         if step is not None:
             return step
-    if world.disk["purge_at"] is None or world.disk["purged_at"] is not None:
-        return DiskRest(None)
-    return DiskRest(world.disk["purge_at"] - world.now)
+    coming = [left for _, _, left in _spare(world)]
+    if world.disk["purge_at"] is not None and world.disk["purged_at"] is None:
+        coming.append(world.disk["purge_at"] - world.now)
+    return DiskRest(min(coming, default=None))
 
 
 def _open_snapshots(world: DiskWorld, limits: Limits) -> DiskStep | None:
@@ -165,15 +168,23 @@ def _retention(world: DiskWorld, limits: Limits) -> DiskStep | None:
 
 
 def _idle_volumes(world: DiskWorld, limits: Limits) -> DiskStep | None:
-    """Let a volume go that was unused for long, or whose owner wants so, and whose content a snapshot has whole."""
-    keep = dt.timedelta() if world.disk["leaving"] else world.keep_volumes
+    """Let a volume go that was unused for long, or whose owner wants so."""
+    due = (MarkVolume(volume, "snapshotted", saved["id"]) for volume, saved, left in _spare(world) if left <= NOTHING)
+    return next(due, None)
+
+
+def _spare(world: DiskWorld) -> Iterator[tuple[Row, Row, dt.timedelta]]:
+    """Yield each volume whose content a snapshot has whole, with that, and how long it is kept all the same."""
+    keep = NOTHING if world.disk["leaving"] else world.keep_volumes
     if keep is None or world.held:
-        return None
+        return
     for volume in world.volumes:
         detached = volume["detached_at"]
-        if volume["state"] != "ready" or detached is None or world.now - detached < keep:
-            continue
         saved = next((s for s in good(world.snapshots) if s["volume_id"] == volume["id"]), None)
-        if saved is not None and saved["requested_at"] > detached:
-            return MarkVolume(volume, "snapshotted", saved["id"])
-    return None
+        if (
+            volume["state"] == "ready"
+            and detached is not None
+            and saved is not None
+            and saved["requested_at"] > detached
+        ):
+            yield volume, saved, keep - (world.now - detached)

@@ -82,7 +82,7 @@ def _end_snapshot(conn: Conn, row: Reservation) -> EndSnapshot | None:
         return None
     tries = disks.tries_since(conn, found["volume_id"], row.state_since)
     state = {"completed": SnapshotState.COMPLETED, "error": SnapshotState.ERROR}.get(found["state"])
-    return EndSnapshot(snapshot_id=found["id"], state=state, tries=tries)
+    return EndSnapshot(snapshot_id=found["id"], state=state, tries=tries, handle=found["handle"])
 
 
 def _observe(engine: Engine, seen: Look) -> Look:
@@ -127,7 +127,8 @@ def _snapshot(backend: Backend, row: Reservation, world: World) -> EndSnapshot |
     if ours is None or ours.state is not None or row.disk_id is None:
         return ours
     try:
-        sighting = backend.storage.get_snapshot(SnapshotRef(snapshot_id=ours.snapshot_id, disk_id=row.disk_id))
+        ref = SnapshotRef(snapshot_id=ours.snapshot_id, disk_id=row.disk_id, handle=ours.handle)
+        sighting = backend.storage.get_snapshot(ref)
     except TryLater:
         return ours
     return attrs.evolve(ours, sighting=sighting)

@@ -29,6 +29,8 @@ class EndSnapshot:
     state: SnapshotState | None
     sighting: SnapshotSighting | None = None
     tries: int = 1
+    #: What the cloud called it, by which it is told from one that is just not shown yet.
+    handle: str | None = None
 
 
 @attrs.frozen(kw_only=True)

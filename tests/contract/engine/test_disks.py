@@ -70,6 +70,22 @@ def test_a_disk_whose_last_snapshot_is_gone_never_comes_up_empty_or_older(bench,
     assert "empty" not in bench.memory.volumes.values()
 
 
+def test_a_snapshot_that_was_begun_is_asked_for_by_what_the_cloud_calls_it(bench, live, monkeypatch):
+    """A cloud that shows new things late would else have it begun a second time, by another process."""
+    storage, asked = bench.engine.backends["mem"].storage, []
+    look = storage.get_snapshot
+
+    def noted(snapshot):
+        asked.append(snapshot.handle)
+        return look(snapshot)
+
+    monkeypatch.setattr(storage, "get_snapshot", noted)
+    live()
+
+    assert asked[0] is None
+    assert asked[-1] is not None
+
+
 def test_a_snapshot_that_failed_lets_no_volume_go(bench, kim, live):
     bench.memory.snapshot_state = SnapshotState.ERROR
     ended = live()

@@ -61,6 +61,19 @@ def test_an_idle_volume_goes_when_a_later_snapshot_has_its_content():
     assert step.snapshot_id == uuid.UUID(int=1)
 
 
+def test_a_volume_that_is_kept_for_a_while_is_looked_at_when_that_is_over():
+    kept = world([volume(NOW - 3 * DAY)], [snapshot(1, 2 * DAY)], keep=5 * DAY)
+
+    assert decide_disk(kept, LIMITS) == DiskRest(2 * DAY)
+
+
+def test_a_deleted_disk_rests_until_the_first_of_what_comes():
+    kept = [volume(NOW - 3 * DAY)], [snapshot(1, 2 * DAY)]
+
+    assert decide_disk(world(*kept, keep=5 * DAY, disk={"purge_at": NOW + DAY}), LIMITS) == DiskRest(DAY)
+    assert decide_disk(world(*kept, keep=5 * DAY, disk={"purge_at": NOW + 9 * DAY}), LIMITS) == DiskRest(2 * DAY)
+
+
 def test_an_idle_volume_stays_when_its_snapshot_is_older_than_its_last_use():
     assert decide_disk(world([volume(NOW - 3 * DAY)], [snapshot(1, 4 * DAY)], keep=DAY), LIMITS) == DiskRest(None)
 
