@@ -20,7 +20,7 @@ from gpudev_sdk.domain.user import Challenge, Credentials
 from gpudev_sdk.errors import ConfigError, InvalidRequest, NotSignedIn, TryLater
 from gpudev_sdk.testing import IdentityContract
 from tests.unit.aws_more.conftest import SECRET, TOKEN, role_arn
-from tests.unit.aws_more.fake_sts import ACCOUNT, ROLE_ID, USER_ID, Key
+from tests.unit.aws_more.fake_sts import ACCOUNT, ROLE_ID, USER_ID, FakeSts, Key
 
 KIM = f"{ACCOUNT}/{ROLE_ID}/kim@lab.example"
 
@@ -304,6 +304,25 @@ class TestWhatStsAnswers:
         with pytest.raises(TryLater, match="ConnectError"):
             server(endpoint=tls(sts)).verify_credentials(shown, challenge)
         assert sts.asked == []
+
+    def test_the_environment_vouches_for_nobody(self, server, sts, shown, challenge, tls, monkeypatch, tmp_path):
+        address = tls(sts)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "both.pem"))
+
+        with pytest.raises(TryLater, match="ConnectError"):
+            server(endpoint=address).verify_credentials(shown, challenge)
+        assert sts.asked == []
+
+    @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+    def test_no_proxy_of_the_environment_is_told(self, server, sts, shown, challenge, monkeypatch, name):
+        other = FakeSts()
+        monkeypatch.setenv(name, other.address)
+
+        try:
+            assert server().verify_credentials(shown, challenge).subject == KIM
+        finally:
+            other.close()
+        assert other.asked == []
 
     def test_an_sts_that_is_not_there_is_not_a_no(self, server, sts, shown, challenge):
         gone = server(endpoint="http://127.0.0.1:1")

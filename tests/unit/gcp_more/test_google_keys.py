@@ -279,6 +279,15 @@ def test_keys_whose_life_is_over_are_not_used_when_new_ones_cannot_be_had(google
         sign_in()
 
 
+def test_a_key_of_another_kind_takes_no_keys_place_by_having_its_id():
+    good = jwk("good", rsa_key(1))
+    others = [good | {"use": "enc"}, {"kid": "good", "kty": "EC"}]
+
+    for listed in ([good, *others], [*others, good]):
+        found = read_keys(json.dumps({"keys": listed}).encode())["good"]
+        assert found.public_numbers() == rsa_key(1).public_key().public_numbers()
+
+
 def test_keys_of_another_kind_are_left_out_and_the_others_kept():
     good = jwk("good", rsa_key(1))
     others = [

@@ -136,6 +136,7 @@ WRONG = {
     "a subject longer than we keep": {"sub": "1" * 161},
     "a mail that nobody verified": {"email_verified": False},
     "a word for verified": {"email_verified": "true"},
+    "a number for verified": {"email_verified": 1},
     "no word of verified": {"email_verified": None},
     "no mail": {"email": None},
     "a person of no domain": {"email": "kim@gmail.com"},

@@ -124,11 +124,10 @@ def _life(cache_control: str) -> float:
 def read_keys(plain: bytes) -> dict[str, RSAPublicKey]:
     """Read a key set; raise TryLater if it is none, or has no key that we take."""
     try:
-        listed = json.loads(plain)["keys"]
-        named = {str(each["kid"]): _key(each) for each in listed if isinstance(each, dict) and each.get("kid")}
+        listed = [each for each in json.loads(plain)["keys"] if isinstance(each, dict) and each.get("kid")]
+        keys = {str(each["kid"]): key for each in listed if (key := _key(each)) is not None}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _cannot("they answer with something else") from error
-    keys = {kid: key for kid, key in named.items() if key is not None}
     if not keys:
         raise _cannot("they answer with no key")
     return keys
