@@ -166,48 +166,46 @@ def test_a_disk_lives_in_its_place_and_goes_on_in_another_zone_from_its_snapshot
 
 
 def test_disks_and_snapshots_stay_and_nothing_else(install, world):
-    kept = world.west.compute.world
-    assert reserve(install, "l4", "1h", "--disk", "small")["backend"] == WEST
-    install.cli("cancel", "small", "--wait")
+    def kept():
+        west = world.west.compute.world
+        return [len(things) for things in (world.east.volumes(), world.east.snapshots(), west.disks, west.snapshots)]
 
-    assert (len(world.east.volumes()), len(kept.disks), len(kept.snapshots)) == (1, 1, 1)
-    assert len(world.east.snapshots()) == 3
+    before = kept()
+    assert reserve(install, "h100", "1h", "--backend", EAST, "--disk", "large")["backend"] == EAST
+    assert reserve(install, "l4", "1h", "--disk", "small")["backend"] == WEST
+    install.cli("cancel", "large", "small", "--wait")
+
+    assert kept() == [count + 1 for count in before]
     assert world.left() == []
     assert install.json("admin", "doctor")["findings"] == []
 
 
-def test_while_the_disks_of_one_place_do_not_answer_it_takes_nothing_new(install, world):
+def test_while_one_place_is_away_the_others_go_on_and_nothing_of_it_is_lost(install, world):
+    """First its disks do not answer, then its credentials have expired, then its cluster is away."""
     reserve(install, "h100", "1h", "--backend", EAST, "--no-disk", "--name", "stays")
-    pods = world.left()
+    pods = set(world.left())
     world.east.go_away()
     says(install, EAST, f"{EAST} takes nothing new, as it cannot be seen now", LOST)
-
     assert reserve(install, "h100", "1h", "--no-disk", "--name", "other")["backend"] == WEST
     install.cli("reserve", "h100", "1h", "--backend", EAST, "--no-disk", "--name", "waits", "--no-wait")
     assert LOST in install.json("show", "waits")["waiting_for"]
+
     world.east.refuse("*", "RequestExpired", "Request has expired.")
     says(install, EAST, "our credentials for AWS have expired")
-    assert (install.state("stays"), set(pods) <= set(world.left())) == ("active", True)
 
     world.east.come_back()
-    install.cli("wait", "waits")
-    is_well(install)
-    assert install.json("show", "waits")["backend"] == EAST
-
-
-def test_while_the_cluster_of_one_place_is_away_the_others_go_on(install, world):
-    reserve(install, "h100", "1h", "--backend", EAST, "--no-disk", "--name", "stays")
-    pods = world.left()
     world.east.cluster.go_away()
     says(install, EAST, f"{EAST} takes nothing new, as it cannot be seen now", "the cluster does not answer")
     assert "the cluster does not answer" in install.json("status")["server"]["backends"][EAST]["trouble"]
-
-    assert reserve(install, "h100", "1h", "--no-disk", "--name", "other")["backend"] == WEST
+    reserve(install, "l4", "1h", "--no-disk", "--name", "another")
     until(lambda: "cannot tell how the box is" in install.json("show", "stays")["detail"], every=0.3)
+    assert install.state("stays") == "active"
 
     world.east.cluster.come_back()
+    install.cli("wait", "waits")
     is_well(install)
-    assert (install.state("stays"), set(pods) <= set(world.left())) == ("active", True)
+    assert install.json("show", "waits")["backend"] == EAST
+    assert (install.state("stays"), pods <= set(world.left())) == ("active", True)
 
 
 def test_a_permission_that_is_missing_is_said_to_whoever_waits_for_it(install, world):
