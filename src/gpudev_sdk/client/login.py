@@ -136,7 +136,11 @@ def _name(config: ClientConfig, wanted: str | None, origin: Origin, server: Serv
     if wanted is None:
         return config.name_for(server.install, origin, str(server.install_id))
     there = config.find(wanted)
-    if there is not None and (there.install_id != str(server.install_id) or there.origin.pin != origin.pin):
+    # An id alone proves nothing: anybody may say it. With no pin only the address does.
+    is_proved = there is not None and (
+        there.origin == origin or (origin.pin is not None and there.origin.pin == origin.pin)
+    )
+    if there is not None and not (is_proved and there.install_id == str(server.install_id)):
         raise Conflict(
             f"{wanted!r} is another server here", hint=f"Take another --name, or first: gpudev logout {wanted}"
         )

@@ -15,7 +15,7 @@ from gpudev_sdk.client.login import Means
 from gpudev_sdk.client.origins import Origin
 from gpudev_sdk.client.transport import LocalTransport
 from gpudev_sdk.domain.user import Credentials
-from gpudev_sdk.errors import InvalidRequest, NotAllowed, NotFound, UnknownProvider
+from gpudev_sdk.errors import Conflict, InvalidRequest, NotAllowed, NotFound, UnknownProvider
 from gpudev_sdk.wire.account_views import ChallengeView, LoginView
 from gpudev_sdk.wire.views import LoginOffer, ServerView
 from tests.corp_login import CorpIdentity
@@ -195,6 +195,29 @@ def test_a_server_of_before_says_names_and_the_plugin_of_that_name_is_meant(serv
     sign_in(by="corp")
 
     assert isinstance(built[0][0], CorpIdentity)
+
+
+@pytest.mark.parametrize(
+    ("there", "dialled", "same"),
+    [
+        (Origin("https://lab:7070"), Origin("https://lab:7070"), True),
+        (ORIGIN, Origin("https://lab.example:7070", ORIGIN.pin), True),
+        (Origin("https://lab:7070"), Origin("https://evil:7070"), False),
+        (ORIGIN, Origin("https://lab:7070", "cd" * 32), False),
+        (ORIGIN, Origin("https://lab:7070"), False),
+    ],
+)
+def test_a_server_that_says_it_is_another_does_not_take_its_name(server, places, there, dialled, same):
+    """What an install calls itself by is told to everybody who asks."""
+    server(corp())
+    client.login(places, there, Means(by="sso"), name="ours")
+
+    if same:
+        assert client.login(places, dialled, Means(by="sso"), name="ours").install.name == "ours"
+    else:
+        with pytest.raises(Conflict, match="another server here"):
+            client.login(places, dialled, Means(by="sso"), name="ours")
+        assert read_config(places).get("ours").origin == there
 
 
 def test_what_one_set_is_remembered(server, sign_in, places):

@@ -7,7 +7,7 @@ import re
 import attrs
 
 #: A domain of Google Workspace or Cloud Identity, as the claim `hd` has it.
-_DOMAIN = re.compile(r"(?=.{4,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+\Z")
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+\Z")
 #: https://cloud.google.com/iam/docs/service-account-types : NAME@PROJECT.iam.gserviceaccount.com, and older ones.
 _ACCOUNT = re.compile(r"[a-z0-9-]{1,63}@[a-z0-9][a-z0-9.-]{0,200}\.gserviceaccount\.com\Z")
 #: All of one project; `*@developer.gserviceaccount.com` would be those of everybody.
