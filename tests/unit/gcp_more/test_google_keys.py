@@ -15,7 +15,7 @@ from gpudev_gcp import google_keys
 from gpudev_gcp.google_keys import ASKED_AGAIN, FAILED_AGAIN, GoogleKeys, read_keys
 from gpudev_sdk.domain.user import Credentials
 from gpudev_sdk.errors import NotSignedIn, TryLater
-from tests.unit.gcp_more.google import encode, jwk, rsa_key
+from tests.unit.gcp_more.google import ACCOUNT, encode, jwk, rsa_key
 from tests.unit.gcp_more.web import Reply, Web
 
 
@@ -116,6 +116,39 @@ def test_who_needs_no_new_key_does_not_wait_for_one(google, sign_in, ticking):
             waiting.result()
 
 
+class Counted:
+    """A lock that says how many came to it."""
+
+    def __init__(self):
+        self.came, self.lock = [], threading.Lock()
+
+    def __enter__(self):
+        self.came.append(self)
+        return self.lock.__enter__()
+
+    def __exit__(self, *how):
+        return self.lock.__exit__(*how)
+
+
+def test_many_who_come_at_once_have_the_keys_fetched_once(google, server, sign_in):
+    server._keys._fetching = counted = Counted()
+    answered = threading.Event()
+
+    def pieces():
+        answered.wait()
+        yield json.dumps(google.key_set()).encode()
+
+    google.bent = Reply(pieces=pieces())
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(sign_in) for _ in range(2)]
+        while len(counted.came) < 2 and google.fetches < 2:
+            assert not any(each.done() for each in waiting)
+        answered.set()
+
+        assert [each.result().display for each in waiting] == [ACCOUNT] * 2
+    assert google.fetches == 1
+
+
 def test_a_key_that_google_took_away_signs_nothing_any_more(google, sign_in, ticking):
     sign_in()
     google.keys = {"second": rsa_key(2)}
@@ -136,6 +169,7 @@ BENT = {
     "trouble": Reply(status=503),
     "not there": Reply(status=404),
     "no content": Reply(status=204),
+    "a part of it": Reply.of({"keys": [jwk("first", rsa_key(1))]}, 206),
     "html": Reply(body=b"<html>Sign in to the network</html>", headers={"Content-Type": "text/html"}),
     "nothing": Reply(),
     "no keys": Reply.of({"keys": []}),

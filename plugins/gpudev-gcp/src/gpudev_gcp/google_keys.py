@@ -61,8 +61,8 @@ class GoogleKeys:
             return held.keys[kid]
         with self._fetching:
             now, held = clock.monotonic(), self._held
-            stale = not held.keys or now >= held.until
-            if stale or (kid not in held.keys and now - held.fetched_at >= ASKED_AGAIN):
+            # Those whose life is over were fetched before that; those that are younger came while this one waited.
+            if now - held.fetched_at >= ASKED_AGAIN:
                 self._fetch(now)
             return self._held.keys.get(kid)
 
