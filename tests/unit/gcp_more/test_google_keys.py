@@ -57,7 +57,8 @@ def test_keys_are_fetched_again_when_their_life_is_over(google, sign_in, ticking
 
 
 @pytest.mark.parametrize(
-    ("life", "held"), [("max-age=0", 300), ("max-age=99999999", 86400), ("", 3600), ("s-maxage=9", 3600)]
+    ("life", "held"),
+    [("max-age=0", 300), ("max-age=99999999", 86400), ("", 3600), ("s-maxage=9", 3600), ("Max-Age=600", 600)],
 )
 def test_keys_live_neither_a_moment_nor_for_ever(google, sign_in, ticking, life, held):
     google.life = life

@@ -32,7 +32,7 @@ ASKED_AGAIN = 60.0
 FAILED_AGAIN = 5.0
 #: How long keys are kept at least and at most, whatever Google says; and where it says nothing.
 _SHORTEST_LIFE, _LONGEST_LIFE, _LIFE = 300.0, 24 * 3600.0, 3600.0
-_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,;])")
+_MAX_AGE = re.compile(r"max-age=([0-9]{1,9})")
 _WEAKEST_BITS = 2048
 
 
