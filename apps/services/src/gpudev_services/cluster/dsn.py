@@ -31,9 +31,8 @@ def login_of(dsn: str) -> Login:
         pair = _PAIR.match(text, place)
         if pair is None:
             raise ValueError("it is no connection string")
-        found[pair["name"]] = re.sub(
-            r"\\(.)", r"\1", pair["value"].strip("'") if pair["value"][:1] == "'" else pair["value"]
-        )
+        value = pair["value"][1:-1] if pair["value"].startswith("'") else pair["value"]
+        found[pair["name"]] = re.sub(r"\\(.)", r"\1", value)
         place = pair.end()
     return Login(found.get("user", ""), found.get("password", ""))
 

@@ -56,7 +56,10 @@ class OneTeller:
             self._over.wait(SIGN)
 
     def _hold(self) -> None:
-        """Tell for as long as the lock is ours: it ends with its transaction, which writes nothing and so holds up nobody."""
+        """Tell for as long as the lock is ours: it ends with its transaction.
+
+        That one writes nothing, and each sign of life is a statement with a snapshot of its own, so it holds up no cleaning.
+        """
         with self._engine.store.transaction() as conn:
             row = conn.execute("SELECT pg_try_advisory_xact_lock(%s) AS ours", (LOCK,)).fetchone()
             if row is None or not row["ours"]:
