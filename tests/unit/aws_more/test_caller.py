@@ -76,7 +76,17 @@ def test_a_role_made_anew_under_its_name_is_another_one():
         (role_arn(), f"{ROLE_ID}:lee@lab.example"),
         (role_arn(), f"{USER_ID}:kim@lab.example"),
         (role_arn(), ROLE_ID),
+        (role_arn(), f"{ROLE_ID}\n:kim@lab.example"),
+        (role_arn(), f"{ROLE_ID}/x:kim@lab.example"),
+        (role_arn(), "AROA:kim@lab.example"),
+        (iam("user/lee"), USER_ID + "\n"),
+        (iam("user/lee"), USER_ID + "/x"),
+        (iam("user/lee"), "AIDA"),
         (role_arn(session="kim/more"), f"{ROLE_ID}:kim/more"),
+        (role_arn(session="kim/more"), f"{ROLE_ID}:kim"),
+        (role_arn(session="k" * 65), f"{ROLE_ID}:" + "k" * 64),
+        (role_arn(f"path/{SSO}"), f"{ROLE_ID}:kim@lab.example"),
+        (role_arn(SSO.lower()), f"{ROLE_ID}:kim@lab.example"),
         (iam("root"), ACCOUNT),
         (iam("user/kim"), USER_ID),
         (iam("user/lee"), ROLE_ID),
@@ -101,12 +111,14 @@ def test_a_user_is_known_by_name_and_by_their_id():
 
 
 def test_a_federated_user_comes_in_if_that_was_said_and_the_parts_agree():
-    settings = AwsLoginSettings(region="us-east-1", accounts=[ACCOUNT], federated_users=["pat"])
+    settings = AwsLoginSettings(region="us-east-1", accounts=[ACCOUNT], federated_users=["pat", "q*"])
     arn = f"arn:aws:sts::{ACCOUNT}:federated-user/pat"
 
     assert admitted(arn, f"{ACCOUNT}:pat", settings=settings).subject == f"{ACCOUNT}/federated/pat"
     assert admitted(arn, f"{ACCOUNT}:kim", settings=settings) is None
     assert admitted(arn, f"{STRANGER}:pat", settings=settings) is None
+    assert admitted(arn + "/x", f"{ACCOUNT}:pat", settings=settings) is None
+    assert admitted(arn[:-3] + "q" * 65, f"{ACCOUNT}:" + "q" * 64, settings=settings) is None
 
 
 def test_another_partition_is_nobody():
@@ -122,6 +134,7 @@ def test_another_partition_is_nobody():
         (role_arn() + "\n", ACCOUNT),
         (" " + role_arn(), ACCOUNT),
         (f"arn:aws:ec2::{ACCOUNT}:instance/i", ACCOUNT),
+        (f"arn:aws:eks::{ACCOUNT}:assumed-role/{SSO}/kim@lab.example", ACCOUNT),
         (f"arn:aws:sts:us-east-1:{ACCOUNT}:assumed-role/{SSO}/kim", ACCOUNT),
         ("", ACCOUNT),
     ],

@@ -7,6 +7,7 @@ import secrets
 import uuid
 
 import pytest
+from google.auth import exceptions
 
 from gpudev_gcp.identity import GcpIdentity
 from gpudev_gcp.login_settings import GcpLoginSettings
@@ -68,3 +69,37 @@ def ticking():
     clock.install(lambda: moment[0])
     yield moment
     clock.install(None)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Return what gives this machine credentials of Google, or none."""
+
+    def have(credentials) -> None:
+        def default(scopes=None):
+            if credentials is None:
+                raise exceptions.DefaultCredentialsError("none here")
+            return credentials, "project"
+
+        monkeypatch.setattr("google.auth.default", default)
+
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    return have
+
+
+@pytest.fixture
+def iam():
+    """Return another address of Google, which makes tokens."""
+    made = Web()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(iam, install, tmp_path):
+    def make(**settings) -> GcpIdentity:
+        kind = type("Here", (GcpIdentity,), {"iam": iam.address})
+        return kind(GcpLoginSettings(**settings), Context(install_id=install, name="corp", data_folder=tmp_path))
+
+    return make

@@ -323,6 +323,13 @@ def test_a_key_of_another_kind_takes_no_keys_place_by_having_its_id():
         assert found.public_numbers() == rsa_key(1).public_key().public_numbers()
 
 
+def test_a_key_need_not_say_what_it_is_for():
+    for name in ("alg", "use"):
+        plain = jwk("plain", rsa_key(1))
+        del plain[name]
+        assert set(read_keys(json.dumps({"keys": [plain]}).encode())) == {"plain"}
+
+
 def test_keys_of_another_kind_are_left_out_and_the_others_kept():
     good = jwk("good", rsa_key(1))
     others = [
@@ -331,6 +338,8 @@ def test_keys_of_another_kind_are_left_out_and_the_others_kept():
         good | {"kid": "another-way", "alg": "RS512"},
         {"kid": "curve", "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
         {"kty": "RSA"},
+        good | {"kid": 7},
+        good | {"kid": ["good"]},
         "not a key",
     ]
 

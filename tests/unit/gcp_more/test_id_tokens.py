@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
 
 import attrs
 import google.auth
@@ -15,49 +13,14 @@ from google.auth.credentials import AnonymousCredentials
 from google.oauth2 import credentials as oauth2_credentials
 from google.oauth2 import service_account
 
-from gpudev_gcp.identity import GcpIdentity, audience
-from gpudev_gcp.login_settings import GcpLoginSettings
+from gpudev_gcp import id_tokens
+from gpudev_gcp.identity import audience
 from gpudev_sdk.errors import InvalidRequest, NotSignedIn
-from gpudev_sdk.providers import Context
 from tests.unit.gcp_more.google import ACCOUNT, rsa_key
-from tests.unit.gcp_more.web import Reply, Web
+from tests.unit.gcp_more.web import Reply
 
 METADATA = {"Metadata-Flavor": "Google"}
 GENERATE = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateIdToken"
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """Return what gives this machine credentials of Google, or none."""
-
-    def have(credentials) -> None:
-        def default(scopes=None):
-            if credentials is None:
-                raise exceptions.DefaultCredentialsError("none here")
-            return credentials, "project"
-
-        monkeypatch.setattr(google.auth, "default", default)
-
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    return have
-
-
-@pytest.fixture
-def iam():
-    """Return another address of Google, which makes tokens."""
-    made = Web()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def client(iam, install, tmp_path):
-    def make(**settings) -> GcpIdentity:
-        kind = type("Here", (GcpIdentity,), {"iam": iam.address})
-        return kind(GcpLoginSettings(**settings), Context(install_id=install, name="corp", data_folder=tmp_path))
-
-    return make
 
 
 def test_who_may_impersonate_has_a_token_made_with_its_mail(machine, client, iam, google, challenge, server):
@@ -82,10 +45,23 @@ def test_who_may_not_is_told_the_role(machine, client, iam, challenge):
     assert "roles/iam.serviceAccountOpenIdTokenCreator" in raised.value.hint
 
 
+@pytest.mark.parametrize("plain", [{"error": {"message": "no " * 9000}}, {"more": "no " * 9000}], ids=["said", "other"])
+def test_what_google_says_at_length_is_cut(machine, client, iam, challenge, plain):
+    machine(AnonymousCredentials())
+    iam.answer = lambda asked: Reply.of(plain, 403)
+
+    with pytest.raises(NotSignedIn, match="no no no") as raised:
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+    assert len(raised.value.message) < 300
+
+
 @pytest.mark.parametrize(
     "reply",
     [
         Reply(body=b"<html>"),
+        Reply(body=b'{"token": ' + b"9" * 5000 + b"}"),
+        Reply(body=b"[" * 60_000),
         Reply.of([]),
         Reply.of({}),
         Reply.of({"token": "a.b"}),
@@ -177,6 +153,23 @@ def test_a_service_account_s_key_signs_a_request_and_stays(
     assert secret.decode() not in made.fields["token"]
 
 
+def test_what_a_service_account_s_key_signed_goes_to_no_other_address(
+    machine, client, iam, web, challenge, monkeypatch, tmp_path
+):
+    pem = rsa_key(4).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    info = {"type": "service_account", "client_email": ACCOUNT, "private_key": pem, "private_key_id": "k"}
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(info | {"token_uri": iam.address + "/token"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    machine(service_account.Credentials.from_service_account_file(key))
+    iam.answer = lambda asked: Reply(status=307, headers={"Location": web.address + "/"})
+
+    with pytest.raises(NotSignedIn):
+        client().get_caller_identity(challenge)
+
+    assert web.asked == []
+
+
 def test_a_pod_asks_the_metadata_server_with_its_mail(machine, client, iam, google, challenge, monkeypatch):
     machine(compute_engine.Credentials())
     monkeypatch.setattr("google.auth.compute_engine._metadata.ping", lambda request: True)
@@ -208,6 +201,58 @@ def test_google_away_is_said_with_a_next_step(machine, client, challenge):
     assert raised.value.hint
 
 
+@pytest.mark.parametrize(
+    "error",
+    [exceptions.RefreshError("gone" * 100), OSError("gone" * 100), ValueError("gone" * 100)],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_keeps_google_s_library_from_a_token_is_said(machine, client, challenge, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    machine(impersonated_credentials.Credentials(AnonymousCredentials(), ACCOUNT, []))
+    monkeypatch.setattr(impersonated_credentials.IDTokenCredentials, "refresh", fail)
+
+    with pytest.raises(NotSignedIn, match="Google gave no ID token: gone") as raised:
+        client().get_caller_identity(challenge)
+
+    assert raised.value.hint
+    assert len(raised.value.message) < 350
+
+
+def test_credentials_that_cannot_be_read_are_said(client, challenge, monkeypatch):
+    def fail(scopes=None):
+        raise exceptions.RefreshError("gone")
+
+    monkeypatch.setattr(google.auth, "default", fail)
+
+    with pytest.raises(NotSignedIn, match="Google gave no ID token: gone"):
+        client().get_caller_identity(challenge)
+
+
+def test_nobody_where_google_should_be_is_said(machine, login, challenge):
+    machine(AnonymousCredentials())
+    there = login(impersonate=ACCOUNT)
+    type(there).iam = "http://127.0.0.1:1"
+
+    with pytest.raises(NotSignedIn, match="Google gave no ID token"):
+        there.get_caller_identity(challenge)
+
+
+def test_a_google_that_does_not_answer_is_not_waited_for(machine, client, iam, challenge, monkeypatch):
+    monkeypatch.setattr(id_tokens, "_SECONDS", 0.2)
+    machine(AnonymousCredentials())
+
+    def pieces():
+        iam.closing.wait(2.0)
+        yield b""
+
+    iam.answer = lambda asked: Reply(pieces=pieces())
+
+    with pytest.raises(NotSignedIn, match="timed out"):
+        client(impersonate=ACCOUNT).get_caller_identity(challenge)
+
+
 def test_without_an_audience_nothing_is_asked(machine, client, iam, challenge):
     machine(AnonymousCredentials())
 
@@ -215,82 +260,3 @@ def test_without_an_audience_nothing_is_asked(machine, client, iam, challenge):
         client(impersonate=ACCOUNT).get_caller_identity(attrs.evolve(challenge, audience=""))
 
     assert iam.asked == []
-
-
-@pytest.fixture
-def gcloud(machine, monkeypatch, tmp_path):
-    """Return what puts a gcloud on the PATH that prints something, and where it writes what it was asked."""
-    machine(None)
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
-
-    def put(printed: str = "", error: str = "", status: int = 0) -> pathlib.Path:
-        (folder / "printed").write_text(printed)
-        (folder / "error").write_text(error)
-        script = folder / "gcloud"
-        lines = ["#!/bin/sh", 'here="$(dirname "$0")"', 'printf "%s\\n" "$@" > "$here/asked"', 'cat "$here/printed"']
-        script.write_text("\n".join([*lines, 'cat "$here/error" >&2', f"exit {status}", ""]))
-        script.chmod(0o755)
-        return folder / "asked"
-
-    return put
-
-
-def test_without_credentials_gcloud_is_asked(gcloud, client, google, challenge):
-    asked = gcloud(printed=google.token(challenge) + "\n")
-
-    made = client(impersonate=ACCOUNT).get_caller_identity(challenge)
-
-    assert made.fields == {"token": (asked.parent / "printed").read_text().strip()}
-    assert asked.read_text().splitlines() == [
-        "auth",
-        "print-identity-token",
-        f"--audiences={audience(challenge)}",
-        "--include-email",
-        "--quiet",
-        f"--impersonate-service-account={ACCOUNT}",
-    ]
-
-
-def test_gcloud_says_itself_whom_it_impersonates(gcloud, client, google, challenge):
-    asked = gcloud(printed=google.token(challenge))
-
-    client().get_caller_identity(challenge)
-
-    assert "impersonate" not in asked.read_text()
-
-
-def test_a_gcloud_that_cannot_be_run_is_said(gcloud, client, challenge):
-    asked = gcloud()
-    (asked.parent / "gcloud").write_text("#!/there/is/no/such/shell\n")
-
-    with pytest.raises(NotSignedIn, match="No such file") as raised:
-        client().get_caller_identity(challenge)
-
-    assert raised.value.hint
-
-
-def test_what_gcloud_says_in_no_letters_is_no_token(gcloud, client, challenge):
-    asked = gcloud()
-    (asked.parent / "printed").write_bytes(b"\xff\xfe")
-
-    with pytest.raises(NotSignedIn, match="not for this sign-in alone"):
-        client().get_caller_identity(challenge)
-
-
-def test_what_gcloud_complains_of_is_said(gcloud, client, challenge):
-    gcloud(error="WARNING: x\nERROR: (gcloud.auth) Invalid account type for `--audiences`.\n", status=1)
-
-    with pytest.raises(NotSignedIn, match="Invalid account type") as raised:
-        client().get_caller_identity(challenge)
-
-    assert "--impersonate-service-account" in raised.value.hint
-
-
-def test_a_machine_with_neither_is_told_what_it_needs(machine, client, challenge, monkeypatch, tmp_path):
-    machine(None)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(NotSignedIn, match="no credentials of Google, and no gcloud"):
-        client(impersonate=ACCOUNT).get_caller_identity(challenge)

@@ -14,9 +14,7 @@ import msgspec
 from gpudev_aws.login_settings import AwsLoginSettings, matches
 from gpudev_sdk.domain.user import Identity
 
-_ARN = re.compile(
-    r"arn:(?P<partition>aws[a-z-]{0,12}):(?P<service>iam|sts)::(?P<account>[0-9]{12}):(?P<what>[!-~]{1,600})\Z"
-)
+_ARN = re.compile(r"arn:(?P<partition>[a-z-]+):(?P<service>iam|sts)::(?P<account>[0-9]+):(?P<what>.+)\Z")
 #: Those of IAM: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html , API_AssumeRole of STS for sessions.
 _NAME = r"[A-Za-z0-9_+=,.@-]{1,64}"
 _ROLE = re.compile(rf"assumed-role/(?P<role>{_NAME})/(?P<session>{_NAME})\Z")
@@ -53,9 +51,7 @@ class Caller:
     def read(cls, body: bytes) -> Caller | None:
         """Read an answer of GetCallerIdentity; None for anything else, and for one whose parts do not agree."""
         try:
-            result = msgspec.json.decode(
-                body, type=_Answer, strict=True
-            ).GetCallerIdentityResponse.GetCallerIdentityResult
+            result = msgspec.json.decode(body, type=_Answer).GetCallerIdentityResponse.GetCallerIdentityResult
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         match = _ARN.match(result.Arn)

@@ -95,7 +95,7 @@ class GoogleKeys:
         import httpx2
 
         # Plain: what is packed small could be large.
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        headers = {"accept-encoding": "identity"}
         async with (
             asyncio.timeout(_ALL_SECONDS),
             httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=_READ_SECONDS) as client,
@@ -124,8 +124,10 @@ def _life(cache_control: str) -> float:
 def read_keys(plain: bytes) -> dict[str, RSAPublicKey]:
     """Read a key set; raise TryLater if it is none, or has no key that we take."""
     try:
-        listed = [each for each in json.loads(plain)["keys"] if isinstance(each, dict) and each.get("kid")]
-        keys = {str(each["kid"]): key for each in listed if (key := _key(each)) is not None}
+        listed = [
+            each for each in json.loads(plain)["keys"] if isinstance(each, dict) and isinstance(each.get("kid"), str)
+        ]
+        keys = {each["kid"]: key for each in listed if (key := _key(each)) is not None}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _cannot("they answer with something else") from error
     if not keys:

@@ -86,8 +86,8 @@ def _generate(credentials: Any, audience: str, account: str, iam: str) -> str:
         with AuthorizedSession(credentials) as session:  # type: ignore[no-untyped-call]
             answer = session.post(address, json=body, timeout=_SECONDS, allow_redirects=False)
         plain = answer.json()
-    # What requests raises is an OSError, and what is no JSON a ValueError.
-    except (exceptions.GoogleAuthError, OSError, ValueError) as error:
+    # What requests raises is an OSError, and what is no JSON that can be read one of the others.
+    except (exceptions.GoogleAuthError, OSError, ValueError, RecursionError) as error:
         raise _failed(str(error)) from error
     if answer.status_code != 200 or not isinstance(plain, dict):
         raise _refused(account, plain)
