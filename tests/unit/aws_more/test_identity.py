@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 import logging
 import secrets
@@ -247,6 +248,7 @@ class TestWhatStsAnswers:
             lambda answer: (200, {"Content-Type": "text/html"}, b"<html>" + answer[2]),
             lambda answer: (200, {"Content-Type": "text/html"}, answer[2]),
             lambda answer: (403, {"Content-Type": "text/html"}, b"<html>a proxy"),
+            lambda answer: (206, answer[1], answer[2]),
             lambda answer: (403, {"Content-Type": "application/json"}, b"[]"),
             lambda answer: (403, {"Content-Type": "application/json"}, b'{"Error": {"Code": "\xe4"}}'),
             lambda answer: (403, {"Content-Type": "application/json"}, b'{"a": ' + b"[" * 60_000),
@@ -265,6 +267,18 @@ class TestWhatStsAnswers:
             server().verify_credentials(shown, challenge)
         assert raised.value.hint
         assert len(sts.asked) == 1
+
+    def test_what_comes_packed_is_not_unpacked(self, server, sts, shown, challenge):
+        sts.bend = lambda answer: (200, answer[1] | {"Content-Encoding": "gzip"}, gzip.compress(answer[2]))
+
+        with pytest.raises(NotSignedIn, match=NO):
+            server().verify_credentials(shown, challenge)
+        assert sts.asked[0].headers["accept-encoding"] == "identity"
+
+    def test_how_its_form_is_written_is_its_own(self, server, sts, shown, challenge):
+        sts.bend = lambda answer: (200, {"Content-Type": "Application/JSON ; charset=utf-8"}, answer[2])
+
+        assert server().verify_credentials(shown, challenge).subject == KIM
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_a_redirect_is_not_followed(self, server, sts, shown, challenge, status):

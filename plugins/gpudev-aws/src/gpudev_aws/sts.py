@@ -57,7 +57,7 @@ async def _post(url: str, headers: Mapping[str, str], seconds: float) -> _Reply:
     try:
         async with (
             asyncio.timeout(seconds),
-            httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=seconds) as client,
+            httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as client,
             client.stream("POST", url, headers={**headers, "accept-encoding": "identity"}, content=BODY) as response,
         ):
             body = bytearray()
