@@ -249,6 +249,7 @@ class TestWhatStsAnswers:
             lambda answer: (200, {"Content-Type": "text/html"}, answer[2]),
             lambda answer: (403, {"Content-Type": "text/html"}, b"<html>a proxy"),
             lambda answer: (206, answer[1], answer[2]),
+            lambda answer: (200, answer[1], answer[2] + b" " * 66_000),
             lambda answer: (403, {"Content-Type": "application/json"}, b"[]"),
             lambda answer: (403, {"Content-Type": "application/json"}, b'{"Error": {"Code": "\xe4"}}'),
             lambda answer: (403, {"Content-Type": "application/json"}, b'{"a": ' + b"[" * 60_000),
