@@ -22,7 +22,7 @@ _HINT = "Try again in a moment; if it stays so, see that the server reaches the 
 
 
 class _Error(msgspec.Struct, frozen=True):
-    Code: str = ""
+    Code: str
 
 
 class _Errors(msgspec.Struct, frozen=True):
