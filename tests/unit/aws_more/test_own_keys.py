@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from botocore.exceptions import ClientError
 
 from gpudev_aws.identity import AwsIdentity
 from gpudev_aws.login_settings import AwsLoginSettings
@@ -33,6 +34,29 @@ def test_a_profile_that_is_not_there_is_named(nobody):
     with pytest.raises(NotSignedIn, match="lab") as raised:
         nobody(region="us-east-1", profile="lab").get_caller_identity(CHALLENGE)
     assert "aws sso login --profile lab" in raised.value.hint
+
+
+def test_a_role_of_a_profile_that_may_not_be_taken_is_said_in_a_line(nobody, monkeypatch):
+    def fail(_):
+        said = {"Error": {"Code": "AccessDenied", "Message": "you may not\n" + "at all " * 200}}
+        raise ClientError(said, "AssumeRole")
+
+    monkeypatch.setattr("botocore.session.Session.get_credentials", fail)
+
+    with pytest.raises(NotSignedIn, match="AccessDenied") as raised:
+        nobody(region="us-east-1").get_caller_identity(CHALLENGE)
+    assert raised.value.message.endswith("you may not")
+
+
+def test_what_botocore_says_at_length_is_cut(nobody, monkeypatch):
+    def fail(_):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no " * 200}}, "AssumeRole")
+
+    monkeypatch.setattr("botocore.session.Session.get_credentials", fail)
+
+    with pytest.raises(NotSignedIn) as raised:
+        nobody(region="us-east-1").get_caller_identity(CHALLENGE)
+    assert len(raised.value.message) < 250
 
 
 def test_a_profile_has_its_own_keys_and_region(nobody, tmp_path):
