@@ -371,8 +371,9 @@ def test_a_region_is_taken_if_the_operator_named_it(server, person, challenge):
     shown = person(region="eu-west-1").get_caller_identity(challenge)
 
     assert server(regions=["us-east-1", "eu-west-1"]).verify_credentials(shown, challenge).subject == KIM
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(NotSignedIn) as raised:
         server().verify_credentials(shown, challenge)
+    assert "aws sts get-caller-identity --region us-east-1" in raised.value.hint
 
 
 def test_only_the_region_is_told_to_clients(server):

@@ -30,6 +30,7 @@ BENT = [
     for claims in (
         b'{"iat": 0, "exp": 1e400}', b'{"iat": -1e400, "exp": 600}', b'{"iat": 0, "exp": NaN}', b'{"iat": 0, "exp": [600]}',
         b'{"iat": 0, "exp": ' + b"9" * 5000 + b"}", b"[" * 9000, b"[0]", b"7", b"\xff", b'{"iat": 600, "exp": 600}',
+        b'{"iat": 0, "exp": 600, "more": "' + b"x" * 20_000 + b'"}',
     )
 ]  # fmt: skip
 
@@ -173,6 +174,21 @@ class TestLaws(IdentityContract):
         with pytest.raises(NotSignedIn):
             identity.verify_credentials(Credentials(provider="kind", fields={"token": token}), challenge)
         assert tokens.asked == []
+
+    def test_a_token_comes_alone(self, identity, credentials, challenge):
+        fields = credentials.fields
+
+        for other in ({}, fields | {"more": "x"}, {"more": fields["token"]}):
+            with pytest.raises(NotSignedIn):
+                identity.verify_credentials(Credentials(provider="kind", fields=other), challenge)
+
+    def test_a_token_for_no_server_is_refused(self, identity, tokens, challenge):
+        nowhere = attrs.evolve(challenge, audience="")
+        kind, body = _request(nowhere)
+        made = tokens.create(kind, {"spec": body["spec"] | {"expirationSeconds": LASTS}})["status"]["token"]
+
+        with pytest.raises(NotSignedIn):
+            identity.verify_credentials(Credentials(provider="kind", fields={"token": made}), nowhere)
 
     def test_without_an_audience_nothing_is_made(self, client, tokens, challenge):
         with pytest.raises(InvalidRequest):

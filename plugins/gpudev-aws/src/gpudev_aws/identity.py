@@ -101,4 +101,4 @@ def _renew(profile: str | None) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return str(error).partition("\n")[0][:200]
