@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gpudev_sdk.store import roles
 from gpudev_sdk.store.embedded import Embedded
-from gpudev_services.cluster.first_secrets import fresh
+from gpudev_services.cluster.first_secrets import Wanted, fresh
 from gpudev_services.cluster.secrets import private_text
 from gpudev_services.tls import ensure_certificates
 from tests.fix_database import KILLABLE
@@ -130,7 +130,7 @@ class Apart:
         self.config.write_text(CONFIG.format(gateway=self.gateway_port))
         certificates = ensure_certificates(self.root / "tls", ["127.0.0.1"])
         self.pin, self.ca = certificates.pin, certificates.ca_pem
-        self.secrets = {name: value for name, value in fresh().items() if not name.endswith("-password")}
+        self.secrets = {name: value for name, value in fresh(Wanted()).items() if not name.endswith("-password")}
         self.secrets |= {
             "owner-dsn": with_password(self.embedded, roles.OWNER).encode(),
             "api-dsn": with_password(self.embedded, roles.API).encode(),

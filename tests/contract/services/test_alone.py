@@ -156,6 +156,13 @@ def test_without_a_certificate_the_api_speaks_plain_http(apart):
         assert apart.get(service, "/v1/healthz")[0] == 200
 
 
+def test_a_gateway_that_is_given_the_engines_way_in_takes_it(apart):
+    folder = apart.folder_of("gateway", **{"api-dsn": None, "engine-dsn": apart.secrets["engine-dsn"]})
+    service = apart.service("engines", "gateway", secrets=folder)
+    with running(service):
+        apart.until_ready(service)
+
+
 def test_a_port_that_is_taken_is_said(apart):
     service = apart.service("holder", "gateway")
     with running(service):

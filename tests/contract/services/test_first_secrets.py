@@ -101,10 +101,11 @@ def cluster(tmp_path):
 
 
 def test_a_new_installs_secret_is_what_its_services_need(cluster, tmp_path):
-    done = cluster.run("--database", "host=pg dbname=gpudev")
+    done = cluster.run("--database", "pg.gpu.svc:5433/gpudev")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("made the Secret first with api-dsn, ")
+    assert b"host='pg.gpu.svc' port=5433 dbname='gpudev'" in cluster.content()["engine-dsn"]
     mounted = tmp_path / "mounted"
     mounted.mkdir()
     for name, value in cluster.content().items():
@@ -122,12 +123,31 @@ def test_a_new_installs_secret_is_what_its_services_need(cluster, tmp_path):
 
 
 def test_no_two_installs_share_anything(cluster):
-    cluster.run("--database", "host=pg dbname=gpudev")
+    cluster.run("--database", "pg.gpu.svc:5433/gpudev")
     one = cluster.content()
     cluster.secrets.clear()
-    cluster.run("--database", "host=pg dbname=gpudev")
+    cluster.run("--database", "pg.gpu.svc:5433/gpudev")
 
     assert {name for name, value in cluster.content().items() if one[name] == value} == set()
+
+
+def test_an_owner_and_a_password_that_somebody_else_chose_are_taken(cluster, tmp_path):
+    (tmp_path / "owner-password").write_text("it's theirs\n")
+
+    done = cluster.run("--database", "pg/gpudev", "--owner", "boss", "--given", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    content = cluster.content()
+    login = login_of(content["owner-dsn"].decode())
+    assert (login.user, login.password, content["owner-password"]) == ("boss", "it's theirs", b"it's theirs")
+
+
+def test_a_database_that_is_no_place_makes_nothing(cluster):
+    done = cluster.run("--database", "pg gpudev")
+
+    assert done.returncode == 2
+    assert "is not HOST[:PORT]/NAME" in done.stderr
+    assert cluster.asked == []
 
 
 def test_a_secret_that_is_there_is_never_changed(cluster):

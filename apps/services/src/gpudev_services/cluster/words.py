@@ -37,14 +37,15 @@ def _once(commands: Commands) -> None:
     person = _service(commands, "admin-user", "make the first admin")
     person.add_argument("name", metavar="NAME")
     person.add_argument("--key", type=pathlib.Path, metavar="FILE", help="their public key")
-    first = _service(commands, "first-secrets", "make the Secret of a new install, in a pod")
+    first = commands.add_parser("first-secrets", help="make the Secret of a new install, in a pod")
     first.add_argument("--namespace", required=True, metavar="NS")
     first.add_argument("--secret", required=True, metavar="NAME")
     first.add_argument(
-        "--database",
-        default="",
-        metavar="DSN",
-        help="where the database is, without a user (default: the configuration's dsn)",
+        "--database", default="", metavar="HOST[:PORT]/NAME", help="also write down the ways to this database"
+    )
+    first.add_argument("--owner", default="gpudev_owner", metavar="ROLE", help="who owns the database")
+    first.add_argument(
+        "--given", type=pathlib.Path, metavar="DIR", help="a folder with an owner-password that somebody else chose"
     )
     first.add_argument("--server", default="", metavar="URL", help="the cluster's API (default: the pod's own cluster)")
     first.add_argument(
