@@ -24,6 +24,7 @@ def encode(plain: bytes) -> str:
     return base64.urlsafe_b64encode(plain).rstrip(b"=").decode()
 
 
+GOOD = f"a.{encode(b'{"iat": 0, "exp": 600}')}.c"
 #: Tokens of claims that are no claims, or say no times.
 BENT = [
     f"a.{encode(claims)}.c"
@@ -144,6 +145,8 @@ class TestLaws(IdentityContract):
             {"audiences": []},
             {"audiences": ["https://kubernetes.default.svc"]},
             {"user": {"username": "kubernetes-admin", "uid": "1"}},
+            {"user": {"username": "oidc:serviceaccount:gpudev-people:kim", "uid": "1"}},
+            {"user": {"username": "system:node:gpudev-people:kim", "uid": "1"}},
             {"user": {"username": "system:serviceaccount:gpu-dev:kim", "uid": "1"}},
             {"user": {"username": "system:serviceaccount:gpudev-people:kim:more", "uid": "1"}},
             {"user": {"username": "system:serviceaccount:gpudev-people:kim", "uid": ""}},
@@ -168,12 +171,22 @@ class TestLaws(IdentityContract):
             identity.verify_credentials(Credentials(provider="kind", fields={"token": long}), challenge)
 
     @pytest.mark.parametrize(
-        "token", ["", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "x" * 20000, "a.b.c\n", "ä.b.c", "a.AA.b", *BENT]
+        "token", ["", "a.b", "a.b.c", "a.e30.c", "a.bnVsbA.c", "x" * 20000, GOOD + "\n", "ä.b.c", "a.AA.b", *BENT]
     )
     def test_what_is_no_token_is_not_even_asked_about(self, identity, tokens, challenge, token):
         with pytest.raises(NotSignedIn):
             identity.verify_credentials(Credentials(provider="kind", fields={"token": token}), challenge)
         assert tokens.asked == []
+
+    def test_the_cluster_is_reached_once_for_many_sign_ins(self, login, tokens, challenge, monkeypatch):
+        reached = []
+        monkeypatch.setattr(Over, "connect", lambda _: reached.append(tokens) or tokens)
+        both = login(account="kim")
+
+        for _ in range(2):
+            both.verify_credentials(both.get_caller_identity(challenge), challenge)
+
+        assert reached == [tokens]
 
     def test_a_token_comes_alone(self, identity, credentials, challenge):
         fields = credentials.fields
