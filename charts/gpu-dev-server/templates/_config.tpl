@@ -1,13 +1,17 @@
+{{- define "gpudev.tomlKey" -}}
+{{- if regexMatch "^[A-Za-z0-9_-]+$" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
 {{/* Any value as TOML on one line. JSON's strings, numbers and lists are TOML's too; tables differ, and null has no place there. */}}
 {{- define "gpudev.toml" -}}
 {{- if kindIs "map" . -}}
 {{- $parts := list -}}
 {{- range $key, $value := . -}}
 {{- if not (kindIs "invalid" $value) -}}
-{{- $parts = append $parts (printf "%s = %s" (toJson $key) (include "gpudev.toml" $value)) -}}
+{{- $parts = append $parts (printf "%s = %s" (include "gpudev.tomlKey" $key) (include "gpudev.toml" $value)) -}}
 {{- end -}}
 {{- end -}}
-{ {{ join ", " $parts }} }
+{{ "{" }}{{ join ", " $parts }}{{ "}" }}
 {{- else if kindIs "slice" . -}}
 {{- $parts := list -}}
 {{- range . -}}{{- $parts = append $parts (include "gpudev.toml" .) -}}{{- end -}}
@@ -21,7 +25,7 @@
 {{- define "gpudev.table" -}}
 {{- range $key, $value := . }}
 {{- if not (kindIs "invalid" $value) }}
-{{ toJson $key }} = {{ include "gpudev.toml" $value }}
+{{ include "gpudev.tomlKey" $key }} = {{ include "gpudev.toml" $value }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -34,12 +38,12 @@
 {{- $plain := dict -}}
 {{- range $key, $value := $table }}{{ if not (kindIs "map" $value) }}{{ $_ := set $plain $key $value }}{{ end }}{{ end }}
 
-[{{ $kind }}.{{ toJson $name }}]
+[{{ $kind }}.{{ include "gpudev.tomlKey" $name }}]
 {{- include "gpudev.table" $plain }}
 {{- range $key, $value := $table }}
 {{- if kindIs "map" $value }}
 
-[{{ $kind }}.{{ toJson $name }}.{{ toJson $key }}]
+[{{ $kind }}.{{ include "gpudev.tomlKey" $name }}.{{ include "gpudev.tomlKey" $key }}]
 {{- include "gpudev.table" $value }}
 {{- end }}
 {{- end }}

@@ -17,7 +17,7 @@
 {{- include "gpudev.servicePod" (dict "root" . "component" "first-secrets" "values" .Values.firstSecrets "args" $args "kube" true "restart" "OnFailure" "given" $given) -}}
 {{- end -}}
 
-{{/* (list $ "-10" "hook-succeeded"): the annotations of a hook before everything else. The Job's rights stay until the next time. */}}
+{{/* (list $ "-10"): the annotations of a hook before everything else, gone with all its rights when it has succeeded. */}}
 {{- define "gpudev.before" -}}
 {{- if (index . 0).Values.hooks }}
 annotations:
