@@ -198,7 +198,8 @@ def test_a_region_is_read_by_its_grammar_before_anything_is_made_of_it(person, c
     fields = person().get_caller_identity(challenge).fields
 
     assert signing.Pieces.read(fields).fields() == fields
-    for region in ("evil.example", "us-east-1/", "us-east-1\n", "US-EAST-1", ""):
+    regions = ("us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1")
+    for region in ("evil.example", "us-east-1/", "US-EAST-1", "zz-east-1", "", *(f"{each}\n" for each in regions)):
         assert signing.Pieces.read(fields | {"region": region}) is None
 
 

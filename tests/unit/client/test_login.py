@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import attrs
 import pytest
@@ -218,6 +219,18 @@ def test_a_server_that_says_it_is_another_does_not_take_its_name(server, places,
         with pytest.raises(Conflict, match="another server here"):
             client.login(places, dialled, Means(by="sso"), name="ours")
         assert read_config(places).get("ours").origin == there
+
+
+def test_another_install_at_the_address_of_one_does_not_take_its_name(server, stub, places):
+    server(corp())
+    client.login(places, ORIGIN, Means(by="sso"), name="ours")
+    told = ServerView(
+        version="0.1.0", install_id=uuid.UUID(int=9), install="lab", logins=["sso"], login_offers=[corp()]
+    )
+    stub.on("GET", "/server", told)
+
+    with pytest.raises(Conflict, match="another server here"):
+        client.login(places, ORIGIN, Means(by="sso"), name="ours")
 
 
 def test_what_one_set_is_remembered(server, sign_in, places):
