@@ -105,13 +105,13 @@ def test_each_component_sees_the_secrets_that_it_needs():
         (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "secrets"] or [{}]
         sources = volume.get("projected", {}).get("sources", [])
         files = {item["path"] for source in sources for item in source["secret"]["items"]}
-        seen[component(pod)] = {each for each in SECRETS if each.endswith("-dsn")} & files
+        seen[component(pod)] = set(SECRETS) & files
 
     assert {name: files for name, files in seen.items() if files} == {
-        "api": {"api-dsn"},
-        "processor": {"engine-dsn"},
-        "gateway": {"engine-dsn"},
-        "availability": {"engine-dsn"},
+        "api": {"api-dsn", "nonce-secret"},
+        "processor": {"engine-dsn", "host-ca", "control-plane-id"},
+        "gateway": {"api-dsn", "gateway-key"},
+        "availability": {"engine-dsn", "host-ca", "control-plane-id"},
         "expiry": {"engine-dsn"},
         "migrate": {"owner-dsn", "api-dsn", "engine-dsn"},
     }

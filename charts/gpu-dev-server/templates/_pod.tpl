@@ -77,7 +77,7 @@ topologySpreadConstraints:
 - name: plugins
   image: {{ include "gpudev.image" (list . .Values.images.services) }}
   imagePullPolicy: {{ .Values.images.services.pullPolicy }}
-  command: [python, -m, pip, install, --no-cache-dir, --upgrade, --only-binary=:all:, --target=/opt/plugins]
+  command: [python, -m, pip, install, --no-cache-dir, --upgrade, "--only-binary=:all:", --target=/opt/plugins]
   args:
     {{- with .Values.plugins.indexUrl }}
     - --index-url={{ . }}

@@ -54,12 +54,11 @@
 
 {{/* Who is there, what of it may be dialled, and where it may go. */}}
 {{- define "gpudev.ways" -}}
-{{- $install := ternary (list "internet") list (not (empty .Values.plugins.packages)) -}}
 api: {ports: [7070], out: [dns, database, internet]}
-processor: {out: [dns, database, apis]}
+processor: {out: [dns, database, apis]{{ if .Values.monitoring.serviceMonitor.enabled }}, ports: [7071]{{ end }}}
 gateway: {ports: [7022], out: [dns, database, boxes]}
 availability: {out: [dns, database, apis]}
-expiry: {out: {{ concat (list "dns" "database") $install | toJson }}}
+expiry: {out: [dns, database]}
 migrate: {out: [dns, database]}
 test: {out: [dns, services]}
 {{- if not .Values.secrets.existingSecret }}

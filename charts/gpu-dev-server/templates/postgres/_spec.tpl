@@ -24,13 +24,13 @@ imagePullPolicy: {{ $root.Values.images.postgres.pullPolicy }}
 securityContext:
   {{- include "gpudev.containerSecurity" . | nindent 2 }}
 env:
-  - {name: PGDATA, value: /var/lib/postgresql/data/pgdata}
+  - {name: PGDATA, value: /var/lib/postgresql/pgdata}
   - {name: POSTGRES_DB, value: {{ $root.Values.postgres.auth.database | quote }}}
   - {name: POSTGRES_USER, value: {{ $root.Values.postgres.auth.username | quote }}}
   - {name: POSTGRES_PASSWORD_FILE, value: /var/run/gpudev/secrets/owner-password}
   - {name: POSTGRES_INITDB_ARGS, value: --auth=scram-sha-256}
 volumeMounts:
-  - {name: data, mountPath: /var/lib/postgresql/data}
+  - {name: data, mountPath: /var/lib/postgresql}
   - {name: config, mountPath: /etc/postgresql, readOnly: true}
   - {name: secrets, mountPath: /var/run/gpudev/secrets, readOnly: true}
   - {name: run, mountPath: /var/run/postgresql}
