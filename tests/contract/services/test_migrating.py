@@ -15,6 +15,7 @@ from gpudev_sdk.store import roles
 from gpudev_sdk.store.embedded.passwords import SUPERUSER
 from gpudev_sdk.store.migrate import SCHEMA, check_schema
 from tests.contract.services.apart import BIN, with_password
+from tests.fix_install import until
 
 NUMBERS = itertools.count(1)
 
@@ -149,6 +150,28 @@ def test_two_at_once_are_as_one(without_roles, place):
     assert [one.returncode for one in both] == [0, 0], said
     applied = [line for out, _ in said for line in out.splitlines() if line.startswith("applied")]
     assert len(applied) == len(set(applied)) == SCHEMA
+
+
+def test_roles_are_made_by_one_run_at_a_time(without_roles, place):
+    bare = without_roles
+    owner = with_password(bare.embedded, SUPERUSER, place)
+    command = [BIN / "gpudev-services", "migrate", "--config", bare.config, "--secrets", folder(bare, place, owner)]
+    with psycopg.connect(owner) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (roles.LOCK,))
+        run = subprocess.Popen(command, env=bare.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            until(lambda: waits(owner))
+            assert other.execute("SELECT to_regrole('gpudev_api')").fetchone() == (None,)
+        finally:
+            other.rollback()
+            _, err = run.communicate(timeout=60)
+
+    assert run.returncode == 0, err
+
+
+def waits(dsn):
+    with psycopg.connect(dsn) as conn:
+        return conn.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
 
 
 def test_both_know_the_same_install(without_roles, place):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pluggy
 import pytest
 
@@ -91,6 +93,20 @@ def test_when_it_ends_the_other_goes_on_where_it_was(bench, kim, two):
 
     told = [event.reservation_id for event in (*heard_first.heard, *heard_second.heard)]
     assert len(told) == len(set(told)) == 2
+
+
+def test_who_loses_the_lock_tells_no_more(bench, two):
+    teller, _ = two[0]
+    teller.start()
+    until(lambda: telling_now(two))
+    assert listening()
+    teller.stop()
+
+    until(lambda: not listening(), within=10)
+
+
+def listening():
+    return [thread for thread in threading.enumerate() if thread.name == "listener-slack"]
 
 
 def test_what_holds_the_lock_holds_up_no_cleaning(bench, kim, two, store):
