@@ -22,6 +22,7 @@ from gpudev_sdk.domain.times import HOUR
 from gpudev_sdk.errors import ConfigError, GpudevError
 from gpudev_sdk.providers import Compute, Context, IdentityProvider, Storage
 from gpudev_sdk.providers.identity import public_settings
+from gpudev_sdk.providers.together import check_together
 
 T = TypeVar("T")
 #: The provider whose subjects are enrolled keys.
@@ -230,6 +231,7 @@ def read_backend(table: Mapping[str, Any], name: str) -> Providers:
     if unknown:
         raise ConfigError(f"[{where}] does not know {sorted(unknown)[0]!r}")
     compute, storage = plugins.compute(compute_name), plugins.storage(storage_name)
+    check_together((compute_name, compute), (storage_name, storage), where)
     return Providers(
         compute=compute,
         compute_settings=_provider_settings(compute.Settings, table, compute_name, where),

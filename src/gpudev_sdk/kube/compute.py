@@ -42,6 +42,7 @@ class PodCompute(Reaching, Compute, Gang):
     """Pods of one cluster. A cloud's plugin overrides `connect`, and `Settings` with a class that has these settings too."""
 
     Settings = KubeSettings
+    is_here = False
 
     def __init__(self, settings: KubeSettings, context: Context) -> None:
         super().__init__(settings, context)

@@ -39,6 +39,7 @@ class ClaimStorage(Reaching, Storage):
     """Claims of one namespace."""
 
     Settings: ClassVar[type[KubeSettings]] = KubeSettings
+    gives = MountKind.CLAIM
     #: A used disk is likely used again tomorrow; after that its snapshot is enough.
     keep_volumes = dt.timedelta(days=1)
 

@@ -8,6 +8,7 @@ import pwd
 import threading
 from collections.abc import Callable, Mapping
 
+from gpudev_sdk.domain.disk import MountKind
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting
 from gpudev_sdk.errors import NoCapacity, NotFound, Unworkable
@@ -30,6 +31,8 @@ class LocalCompute(Compute):
     """Boxes on this machine."""
 
     Settings = LocalSettings
+    takes = frozenset({MountKind.HOST_PATH})
+    is_here = True
 
     def __init__(
         self, settings: LocalSettings, context: Context, *, boot_id: Callable[[], str] = identity.boot_id
@@ -123,6 +126,11 @@ class LocalCompute(Compute):
             raise Unworkable("boxes here have no images: they see this machine's programs", hint="Leave the image out.")
         if spec.profile is not None:
             raise Unworkable("boxes here have no profiles", hint="Leave --profile out.")
+        if spec.mount is not None and spec.mount.kind not in self.takes:
+            raise Unworkable(
+                f"boxes of this machine have folders of it as disks, and {spec.mount.source[:80]!r} is a {spec.mount.kind.value}",
+                hint='Set storage = "local" in this backend.',
+            )
         if spec.node != catalogue.node_name():
             raise Unworkable(f"{spec.node[:80]!r} is not this machine, which is {catalogue.node_name()!r}")
         if any(not name or "=" in name or "\0" in name + value for name, value in spec.env.items()):

@@ -42,6 +42,8 @@ class LocalStorage(Storage):
 
     Settings: ClassVar[type[LocalSettings]] = LocalSettings
     keep_volumes = None
+    gives = MountKind.HOST_PATH
+    is_here = True
 
     def __init__(self, settings: LocalSettings, context: Context) -> None:
         self._settings = settings

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from gpudev_sdk.domain.disk import MountKind
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting
 from gpudev_sdk.providers.context import Context
@@ -29,6 +30,10 @@ class Compute(ABC):
 
     #: An attrs class; the backend's sub-table of the configuration is structured into it.
     Settings: ClassVar[type[Any]]
+    #: How its boxes can have a disk; a backend whose storage hands its volumes over in another way is refused.
+    takes: ClassVar[frozenset[MountKind]] = frozenset(MountKind)
+    #: Whether its boxes run on this very machine; None is not said.
+    is_here: ClassVar[bool | None] = None
 
     @abstractmethod
     def __init__(self, settings: Any, context: Context) -> None:

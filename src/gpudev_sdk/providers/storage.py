@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from gpudev_sdk.domain.disk import (
     Mount,
+    MountKind,
     Reach,
     SnapshotRef,
     SnapshotSighting,
@@ -27,6 +28,10 @@ class Storage(ABC):
 
     #: An attrs class; compute and storage of one plugin may share it.
     Settings: ClassVar[type[Any]]
+    #: How it hands its volumes over, where that is always the same; None is not said beforehand.
+    gives: ClassVar[MountKind | None] = None
+    #: Whether its volumes lie on this very machine, so that only boxes here can have them.
+    is_here: ClassVar[bool] = False
     #: How long an unused volume stays after its snapshot; None means the volume is the disk and stays.
     keep_volumes: dt.timedelta | None = None
     #: How far from where it was made a volume can be mounted; a property where settings decide.

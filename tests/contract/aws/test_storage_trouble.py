@@ -259,3 +259,11 @@ def test_a_page_of_a_proxy_does_not_say_that_a_volume_is_deleted(storage, volume
 
     with pytest.raises(TryLater, match="something else than AWS"):
         storage.delete_volume(volume)
+
+
+def test_a_zone_of_another_cloud_or_region_is_refused_before_anything_is_made(storage, spec, weather):
+    for zone in ("us-central1-a", "us-east-2a"):
+        with pytest.raises(Unworkable, match=f"'{zone}' is no zone of us-east-1"):
+            storage.create_volume(attrs.evolve(spec, zone=zone))
+
+    assert weather.count("CreateVolume") == 0

@@ -45,6 +45,7 @@ class AwsStorage(Storage, S3Objects, EfsShares):
     """Volumes and snapshots of one account and region, blobs in its bucket, and shares in its file system."""
 
     Settings: ClassVar[type[AwsSettings]] = AwsSettings
+    gives = MountKind.CSI
     #: A used disk is likely used again tomorrow; after that its snapshot, which costs less, is enough.
     keep_volumes = dt.timedelta(days=1)
     #: A volume is of one zone, and its snapshots are of none.
@@ -209,6 +210,10 @@ class AwsStorage(Storage, S3Objects, EfsShares):
     def _zone(self, spec: VolumeSpec) -> str:
         """Return where a volume has to be; a node's zone is asked once, since it never changes."""
         if spec.zone not in ("", "local"):
+            # Those of a region begin with its name, local zones too.
+            if not spec.zone.startswith(self._settings.region):
+                hint = "Name a storage of the cloud that the backend's boxes are in."
+                raise Unworkable(f"{spec.zone[:60]!r} is no zone of {self._settings.region}", hint=hint)
             return spec.zone
         if spec.node not in self._zones:
             self._zones[spec.node] = instances.zone_of(self._calls, spec.node, self._settings.cluster)

@@ -35,6 +35,7 @@ class GcpStorage(GcsObjects, FilestoreShares, Storage):
     """Zonal disks and snapshots of one project; objects in its bucket, and shared folders."""
 
     Settings: ClassVar[type[GcpSettings]] = GcpSettings
+    gives = MountKind.CSI
     #: A used disk is likely used again tomorrow; after that its snapshot is enough, and costs less.
     keep_volumes = dt.timedelta(days=1)
     #: A disk is of one zone, and its snapshots are of none.

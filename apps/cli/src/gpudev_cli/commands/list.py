@@ -36,11 +36,13 @@ def _show(calls: Calls, everything: bool, limit: int, as_json: bool) -> None:
     elif not found:
         words.note("You have no reservations. Ask for a box: gpudev reserve TYPE TIME (gpudev avail shows the types).")
     else:
-        words.table(HEAD, [_row(row) for row in found])
+        several = len({row.backend for row in found if row.backend}) > 1
+        words.table(HEAD, [_row(row, several) for row in found])
 
 
-def _row(row: Reservation) -> tuple[object, ...]:
-    return (_state(row), gpus(row.gpu_type, row.gpus, row.nodes), row.disk or "none", _until(row), row.name)
+def _row(row: Reservation, several: bool) -> tuple[object, ...]:
+    where = f" @ {row.backend}" if several and row.backend else ""
+    return (_state(row), gpus(row.gpu_type, row.gpus, row.nodes) + where, row.disk or "none", _until(row), row.name)
 
 
 def _state(row: Reservation) -> str:

@@ -126,7 +126,7 @@ def _say_plan(plan: DryRunView, body: ReserveBody, as_json: bool) -> int:
         return 0
     lasts = dt.timedelta(seconds=body.duration_seconds)
     what = gpus(body.gpu_type, body.gpus, body.nodes)
-    place = ", ".join(plan.node_names) or plan.node or plan.backend
+    place = " / ".join(part for part in (plan.backend, ", ".join(plan.node_names) or plan.node) if part)
     where = f" on {place}" if place else ""
     if plan.starts_at is None:
         waits = f": {plan.waiting_for}" if plan.waiting_for else ""
