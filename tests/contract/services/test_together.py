@@ -66,6 +66,9 @@ def test_a_box_is_reached_by_ssh_through_the_gateway(kim):
     reserve(kim, "work")
 
     assert kim.ssh("work", "echo hello").stdout == "hello\n"
+    shown = kim.json("show", "work")
+    # What an API that calls no provider knows of the backend.
+    assert (shown["state"], shown["notes"]) == ("active", {"compute": "local"})
 
 
 def test_a_token_of_one_api_is_good_at_the_other(lab, kim):
