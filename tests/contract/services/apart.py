@@ -232,8 +232,12 @@ def make() -> Apart:
     (root / "tmp").mkdir()
     embedded = Embedded(root / "pg", settings=KILLABLE, ballast_bytes=1024)
     made = Apart(root, embedded)
-    embedded.start()
-    made.prepare()
+    try:
+        embedded.start()
+        made.prepare()
+    except BaseException:
+        made.close()
+        raise
     return made
 
 
