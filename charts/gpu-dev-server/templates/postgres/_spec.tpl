@@ -45,6 +45,7 @@ ports:
 startupProbe:
   exec: {command: [pg_isready, --host=127.0.0.1, --timeout=3]}
   periodSeconds: 2
+  timeoutSeconds: 5
   failureThreshold: 150
 # 1 is a server that lets nobody in just now, as while it recovers: it lives. 2 is none that answers.
 livenessProbe:
