@@ -67,11 +67,20 @@ def set_disabled(engine: Engine, name: str, *, disabled: bool) -> None:
 
 
 def ensure_operator(engine: Engine, name: str) -> User:
-    """Return the person at the local socket, made on the first start."""
+    """Return the person at the local socket, made on the first start.
+
+    Raises Conflict for a name that somebody else came in by: a login may have made a user of it, who is no admin's idea.
+    """
     with engine.store.transaction() as conn:
         conn.execute(people.Q["insert_user"], {"id": ids.new(), "name": name, "is_admin": True})
         row = people.find_user(conn, name)
         if row is None:
             raise NotFound(name)
+        linked = any(each["user_id"] == row["id"] for each in conn.execute(people.Q["list_identities"]))
+        if linked and not row["is_admin"]:
+            raise Conflict(
+                f"{name} is whom a login proved, and no admin",
+                hint=f"Unlink them first (gpudev admin users unlink {name} …), or take another name.",
+            )
         conn.execute(people.Q["make_admin"], {"id": row["id"]})
         return user_from_row({**row, "is_admin": True})

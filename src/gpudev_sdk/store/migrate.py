@@ -94,7 +94,10 @@ def _locked(conn: Conn, step: Callable[[Conn], bool]) -> bool:
 
 
 def _recorded(conn: Conn) -> dict[int, Row]:
-    there = conn.execute("SELECT to_regclass('public.schema_migration') IS NOT NULL AS there").fetchone()
+    # Between the first migration and the grants a service's role sees the table, and may not read it yet.
+    there = conn.execute(
+        "SELECT COALESCE(has_table_privilege(to_regclass('public.schema_migration'), 'SELECT'), false) AS there"
+    ).fetchone()
     if there is None or not there["there"]:
         return {}
     rows = conn.execute("SELECT number, name, sha256 FROM public.schema_migration ORDER BY number").fetchall()

@@ -6,6 +6,8 @@ import concurrent.futures
 
 import pytest
 
+from gpudev_sdk.engine.accounts import ensure_operator
+from gpudev_sdk.errors import Conflict
 from tests.contract.logins.people import audit, users
 
 SHOWN = "Ask an admin: gpudev admin users link YOURNAME --login open --subject "
@@ -46,6 +48,23 @@ def test_people_whose_names_come_out_alike_are_never_made_one(bench, come):
     assert others[0].json()["hint"] == SHOWN + "v-0"
     assert users(bench) == ["john-corp-com", "kim"]
     assert len(bench.sql("SELECT * FROM user_identity")) == 1
+
+
+def test_nobody_becomes_the_operator_by_coming_in_under_that_name_first(bench, come):
+    come("u-1", "pat", by="open")
+
+    with pytest.raises(Conflict, match="pat is whom a login proved") as raised:
+        ensure_operator(bench.engine, "pat")
+
+    assert "unlink pat" in raised.value.hint
+    assert bench.sql("SELECT is_admin FROM app_user WHERE name = 'pat'") == [{"is_admin": False}]
+
+
+def test_an_admin_who_has_an_identity_stays_the_operator(bench, api, link):
+    ensure_operator(bench.engine, "pat")
+    link("pat", "u-1")
+
+    assert ensure_operator(bench.engine, "pat").is_admin
 
 
 def test_long_names_that_are_cut_alike_are_never_made_one(bench, come):
