@@ -124,3 +124,20 @@ def test_the_engine_may_name_volumes_by_handle_only_where_a_cloud_needs_that():
 
     assert "gpu-dev.gpu-controlplane.volumes" in names["gcp"]
     assert "gpu-dev.gpu-controlplane.volumes" not in names["kind"]
+
+
+def test_what_is_taken_back_by_null_is_not_said_at_any_depth(tmp_path):
+    path = tmp_path / "values.yaml"
+    lab = {
+        "compute": "kube",
+        "storage": "kube",
+        "kube": {"image": None, "namespace": "x", "node_labels": {"a": None, "b": "c"}},
+    }
+    path.write_text(
+        yaml.safe_dump({"config": {"backends": {"lab": lab, "gone": None}}, "gpuTypes": {"t4": None}}), encoding="utf-8"
+    )
+    backends = tomllib.loads(said(render("--values", str(path))))["backends"]
+
+    assert backends["lab"]["kube"] == {"namespace": "x", "node_labels": {"b": "c"}}
+    assert "gone" not in backends
+    assert backends["cluster"]["kube"]["types"] == {}
