@@ -7,7 +7,7 @@ import uuid
 
 import attrs
 
-from gpudev_sdk.domain.disk import SnapshotRef, SnapshotState, VolumeRef, VolumeSighting
+from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSighting, SnapshotState, VolumeRef, VolumeSighting
 from gpudev_sdk.domain.reservation import Reservation, State
 from gpudev_sdk.domain.server import Sighting, digest_files
 from gpudev_sdk.engine.context import Backend, Engine
@@ -126,6 +126,9 @@ def _snapshot(backend: Backend, row: Reservation, world: World) -> EndSnapshot |
     ours = world.snapshot
     if ours is None or ours.state is not None or row.disk_id is None:
         return ours
+    if ours.handle is None:
+        # It is not known to have been begun. If it was, asking for it again finds it.
+        return attrs.evolve(ours, sighting=SnapshotSighting(snapshot_id=ours.snapshot_id, presence="absent"))
     try:
         ref = SnapshotRef(snapshot_id=ours.snapshot_id, disk_id=row.disk_id, handle=ours.handle)
         sighting = backend.storage.get_snapshot(ref)

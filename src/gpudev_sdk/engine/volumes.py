@@ -58,19 +58,26 @@ def _intend(conn: Conn, look: Look, disk: Row, reach: Reach) -> uuid.UUID:
 
 
 def _bring_up(engine: Engine, look: Look, volume: Row, disk: Row) -> dt.timedelta:
+    if volume["handle"] is None:
+        # It is not known to have been made. If it was, asking for it again finds it.
+        return _make(engine, look, volume, disk)
     storage = engine.backend(look.row.backend).storage
     seen = storage.get_volume(volume_ref(volume))
     if seen.presence == "unknown":
         raise TryLater(f"cannot tell whether the disk's volume is there: {seen.reason}")
     if seen.presence == "absent":
-        handle = _create(engine, look, volume, disk)
-        with engine.store.transaction("record-volume-made") as conn:
-            conn.execute(disks.Q["note_volume_handle"], {"id": volume["id"], "handle": handle})
-        return AT_ONCE
+        return _make(engine, look, volume, disk)
     if not seen.ready:
         return POLL
     with engine.store.transaction("record-volume-ready") as conn:
         conn.execute(disks.Q["volume_ready"], {"id": volume["id"], "handle": seen.handle})
+    return AT_ONCE
+
+
+def _make(engine: Engine, look: Look, volume: Row, disk: Row) -> dt.timedelta:
+    handle = _create(engine, look, volume, disk)
+    with engine.store.transaction("record-volume-made") as conn:
+        conn.execute(disks.Q["note_volume_handle"], {"id": volume["id"], "handle": handle})
     return AT_ONCE
 
 
