@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test test-gcs test-cluster unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
+.PHONY: help setup demo test test-gcs test-cluster chart-lint chart-docs chart-package unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,17 @@ test: setup ## everything that pip can run: unit, contract, journeys
 
 test-gcs: setup ## objects of gpudev-gcp over fake-gcs-server, which Go builds the first time (1 min)
 	@folder=$$(tools/fake-gcs-server) && PATH="$$folder:$$PATH" $(BIN)/pytest -q tests/contract/gcp_more/test_objects_fake_gcs_server.py
+
+chart-lint: setup ## the chart: helm lint, golden files, schemas of three Kubernetes versions, laws; Go builds helm the first time (1 min)
+	@$(BIN)/python tools/chart-docs --check
+	@folder=$$(PYTHON=$(BIN)/python tools/chart-tools) && PATH="$$folder:$$PATH" $(BIN)/pytest -q -n 2 tests/chart
+
+chart-docs: setup ## the chart's README.md from its schema
+	@$(BIN)/python tools/chart-docs
+
+chart-package: setup ## the packaged chart and its index, in dist/charts
+	@folder=$$(PYTHON=$(BIN)/python tools/chart-tools) && mkdir -p dist/charts && "$$folder/helm" package charts/gpu-dev-server -d dist/charts && \
+	  "$$folder/helm" repo index dist/charts
 
 test-cluster: setup ## a real Kubernetes (KUBECONFIG, kind, or one built here) and what runs on it; the first time builds it (10 min)
 	@PYTHON=$(BIN)/python tools/host-packages
