@@ -26,7 +26,8 @@ ONLY_API = {
 #: Both may.
 BOTH = {
     "disks.wish_of_disk",
-    "disks.delete_disk", "disks.insert_disk", "disks.insert_snapshot", "disks.leave_place", "disks.restore_disk", "disks.undelete_disk",
+    "disks.delete_disk", "disks.insert_disk", "disks.insert_snapshot", "disks.leave_place",
+    "disks.restore_disk", "disks.undelete_disk",
     "disks.forget_volume", "people.audit", "people.insert_user", "people.make_admin", "people.boxes_of",
     "reservations.add_secret", "reservations.insert_event", "reservations.insert_reservation",
 }  # fmt: skip
