@@ -21,7 +21,8 @@ ANYWHERE = (
     "shares blocks",
     "cannot mount a small filesystem",
     "missing ability",
-    "fake-gcs-server is not installed", "helm is not installed",
+    "fake-gcs-server is not installed",
+    "helm is not installed",
 )
 
 

@@ -53,7 +53,9 @@ def test_a_disk_whose_work_failed_is_taken_up_again(bench, kim, monkeypatch):
     assert bench.memory.volumes == {}
 
 
-@pytest.mark.parametrize("passing", [NoCapacity("the account's snapshots are used up"), Conflict("it is attached still")])
+@pytest.mark.parametrize(
+    "passing", [NoCapacity("the account's snapshots are used up"), Conflict("it is attached still")]
+)
 def test_a_disk_that_is_refused_for_now_waits_and_loses_nothing(bench, kim, monkeypatch, passing):
     made = bench.submit(kim, disk="home")
     bench.work(made)

@@ -14,9 +14,7 @@ SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 def test_every_name_is_a_lawful_one_also_after_many_attempts():
     server = ServerId(RESERVATION, 999_999)
-    made = [
-        names.server_name(INSTALL, server) + end for end in ("", names.FILES_SUFFIX, names.ENV_SUFFIX)
-    ]
+    made = [names.server_name(INSTALL, server) + end for end in ("", names.FILES_SUFFIX, names.ENV_SUFFIX)]
     made += [
         names.volume_name(INSTALL, RESERVATION),
         names.snapshot_name(INSTALL, RESERVATION),
