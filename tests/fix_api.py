@@ -27,7 +27,8 @@ class Api:
     def client(self, which="local", user=None, token=None):
         """Return a client; with a user, one that brings a fresh token of theirs."""
         if user is not None:
-            token, _ = issue_token(self.desk, user)
+            with self.desk.engine.store.transaction() as conn:
+                token, _ = issue_token(conn, user.id)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         transport = httpx2.HTTPTransport(uds=str(self.folder / f"{which}.sock"))
         made = httpx2.Client(transport=transport, base_url="http://gpudev", headers=headers, timeout=20)

@@ -88,7 +88,9 @@ class World:
         for name, user in self.people.items():
             client = self.clients.get(name) or self.api.client("local" if name == "kim" else "wide")
             self.clients[name] = client
-            client.headers["Authorization"] = f"Bearer {issue_token(self.api.desk, user)[0]}"
+            with self.api.desk.engine.store.transaction() as conn:
+                token, _ = issue_token(conn, user.id)
+            client.headers["Authorization"] = f"Bearer {token}"
 
     def _at(self, now):
         for store in (self.bench.engine.store, self.api.desk.engine.store):

@@ -77,8 +77,7 @@ def _next_moment(answer: Plan, question: Question) -> dt.datetime | None:
 
 def find_away(conn: Conn) -> dict[str, str]:
     """Return why backends cannot be seen now, by name; those that can are left out."""
-    rows = conn.execute("SELECT backend, trouble FROM inventory WHERE trouble IS NOT NULL")
-    return {row["backend"]: row["trouble"] for row in rows}
+    return {row["backend"]: row["trouble"] for row in conn.execute(fleet.Q["away"])}
 
 
 def say_away(backend: str | None, away: Mapping[str, str]) -> str:

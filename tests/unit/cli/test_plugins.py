@@ -11,7 +11,7 @@ import textwrap
 
 import pytest
 
-from gpudev_cli.kit import live
+from gpudev_cli import services as handing_on
 from gpudev_sdk import plugins
 from gpudev_services.main import main as services
 
@@ -68,7 +68,7 @@ def passed_on(monkeypatch):
     def become(program, words):
         raise Became(words)
 
-    monkeypatch.setattr(live.os, "execv", become)
+    monkeypatch.setattr(handing_on.os, "execv", become)
     return Became
 
 
@@ -164,7 +164,7 @@ def test_a_live_backend_is_handed_on_with_what_was_given(gpudev, passed_on):
 
 
 def test_a_client_without_the_services_is_told_what_to_install(gpudev, monkeypatch, passed_on):
-    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(handing_on.importlib.util, "find_spec", lambda name: None)
     done = gpudev("plugins", "check", "kind", "--backend", "lab")
 
     assert done.status == 1
@@ -226,7 +226,7 @@ def test_it_lies_where_one_says(gpudev, here):
 
 
 def test_what_its_tests_need_is_said_where_it_is_missing(gpudev, here, monkeypatch):
-    monkeypatch.setattr(live.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(handing_on.importlib.util, "find_spec", lambda name: None)
 
     assert "pip install pytest" in gpudev("plugins", "new", "lab").err
 

@@ -48,6 +48,10 @@ INSERT INTO inventory (backend, seen_at, trouble) VALUES (%(backend)s, gpudev_no
 ON CONFLICT (backend) DO UPDATE SET trouble = excluded.trouble,
     seen_at = CASE WHEN excluded.trouble IS NULL THEN gpudev_now() ELSE inventory.seen_at END
 
+-- name: away
+-- Backends that could not be seen at the last look, and why.
+SELECT backend, trouble FROM inventory WHERE trouble IS NOT NULL
+
 -- name: bins
 -- Slots of each type on each node: all, and those that may be planned with.
 SELECT s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason,

@@ -139,15 +139,16 @@ def _say(checked: list[Checked]) -> None:
 
 def _check_backend(names: tuple[str, ...], backend: str, where: dict[str, str | None], as_json: bool) -> None:
     """Have the services check a live backend; a plugin that is not sound is said first."""
-    from gpudev_cli.kit.live import become_check
     from gpudev_cli.kit.sound import look
+    from gpudev_cli.services import become_service
 
     if len(names) > 1:
         raise InvalidRequest("one backend is checked at a time, and one NAME with it", hint="Leave the others out.")
     for name in names:
         look(name)
     given = [f"--{option}={value}" for option, value in where.items() if value]
-    become_check([f"--backend={backend}", *given, *(["--json"] if as_json else []), "--", *names])
+    asked = [f"--backend={backend}", *given, *(["--json"] if as_json else []), "--", *names]
+    become_service(asked, "gpudev_services.backends.check")
 
 
 @command.command("new")

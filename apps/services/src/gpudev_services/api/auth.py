@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import secrets
 import uuid
@@ -10,10 +11,9 @@ import zlib
 from litestar import Request
 from litestar.datastructures import State
 
-from gpudev_sdk.domain.user import User
 from gpudev_sdk.errors import NotAllowed, NotSignedIn
 from gpudev_sdk.store import people
-from gpudev_sdk.store.rows import user_from_row
+from gpudev_sdk.store.rows import Conn, user_from_row
 from gpudev_services.api.desk import TOKEN_LASTS, Caller, Desk
 from gpudev_services.api.problems import request_id
 
@@ -77,11 +77,10 @@ def still_valid(desk: Desk, who: Caller) -> bool:
     return who.token_id in live
 
 
-def issue_token(desk: Desk, user: User) -> tuple[str, object]:
+def issue_token(conn: Conn, user_id: uuid.UUID) -> tuple[str, dt.datetime]:
     """Make a token for a person; return it with its end. Only its hash is kept."""
     token = new_token()
-    fields = {"id": uuid.uuid4(), "user_id": user.id, "hash": token_hash(token), "lasts": TOKEN_LASTS}
-    with desk.engine.store.transaction() as conn:
-        made = conn.execute(people.Q["insert_token"], fields).fetchone()
+    fields = {"id": uuid.uuid4(), "user_id": user_id, "hash": token_hash(token), "lasts": TOKEN_LASTS}
+    made = conn.execute(people.Q["insert_token"], fields).fetchone()
     assert made is not None  # the install row exists
     return token, made["expires_at"]

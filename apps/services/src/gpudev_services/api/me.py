@@ -20,9 +20,9 @@ from gpudev_sdk.store.reservations import Q, scalar
 from gpudev_sdk.store.rows import Conn, Row
 from gpudev_sdk.wire.account_views import ChallengeView, KeysView, KeyView, LoginView, MeView, TokensView, TokenView
 from gpudev_sdk.wire.bodies import KeyBody, LoginBody
-from gpudev_services.api.auth import new_token, token_hash
+from gpudev_services.api.auth import issue_token
 from gpudev_services.api.clock import now
-from gpudev_services.api.desk import TOKEN_LASTS, Desk, TheDesk, Who
+from gpudev_services.api.desk import Desk, TheDesk, Who
 from gpudev_services.api.problems import request_id
 from gpudev_services.api.rates import LOGIN, WRITE
 
@@ -74,18 +74,11 @@ def _come_in(desk: Desk, by: Login, proof: identities.Proof, request: str) -> Lo
         if user is not None and user["disabled_at"] is None:
             event = {"actor": user["name"], "via": f"login:{by.name}", "action": "login"}
             conn.execute(people.Q["audit"], event | {"object": proof.identity.subject, "request_id": request})
-            return _issue(conn, user)
+            token, until = issue_token(conn, user["id"])
+            return LoginView(token=token, expires_at=until, user=user["name"])
     if user is None and not by.is_by_key:
         raise identities.unknown(proof)
     raise NotSignedIn(identities.NO, hint=HINT if by.is_by_key else "Ask an admin of this install.")
-
-
-def _issue(conn: Conn, user: Row) -> LoginView:
-    """Make a token for a person. Only its hash is kept."""
-    token = new_token()
-    fields = {"id": uuid.uuid4(), "user_id": user["id"], "hash": token_hash(token), "lasts": TOKEN_LASTS}
-    made = conn.execute(people.Q["insert_token"], fields).fetchone()
-    return LoginView(token=token, expires_at=scalar(made, "expires_at"), user=user["name"])
 
 
 def _person(conn: Conn, by: Login, proof: identities.Proof, request: str) -> Row | None:
