@@ -12,10 +12,11 @@ import (
 // identity says who the driver is, to sidecars and to the kubelet.
 type identity struct {
 	csi.UnimplementedIdentityServer
+	name string
 }
 
-func (*identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
-	return &csi.GetPluginInfoResponse{Name: driverName, VendorVersion: "1"}, nil
+func (i *identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
+	return &csi.GetPluginInfoResponse{Name: i.name, VendorVersion: "1"}, nil
 }
 
 func (*identity) GetPluginCapabilities(
@@ -33,12 +34,12 @@ func (*identity) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, 
 // registrant tells the kubelet where the driver listens; in other drivers this is a sidecar of its own.
 type registrant struct {
 	registration.UnimplementedRegistrationServer
-	socket string
+	name, socket string
 }
 
 func (r *registrant) GetInfo(context.Context, *registration.InfoRequest) (*registration.PluginInfo, error) {
 	return &registration.PluginInfo{
-		Type: registration.CSIPlugin, Name: driverName, Endpoint: r.socket, SupportedVersions: []string{"1.0.0"},
+		Type: registration.CSIPlugin, Name: r.name, Endpoint: r.socket, SupportedVersions: []string{"1.0.0"},
 	}, nil
 }
 

@@ -18,9 +18,8 @@ import (
 	registration "k8s.io/kubelet/pkg/apis/pluginregistration/v1"
 )
 
-const driverName = "disk.gpudev.test"
-
 func main() {
+	name := flag.String("name", "disk.gpudev.test", "who the driver is: the name of a cloud's, where a test stands in for that")
 	folder := flag.String("folder", "", "where disks, snapshots and the wishes of tests lie")
 	socket := flag.String("socket", "", "where sidecars and the kubelet find the driver")
 	registry := flag.String("registration", "", "the socket in the kubelet's plugins_registry")
@@ -34,13 +33,13 @@ func main() {
 	store := &store{disks: disks, snapshots: snapshots, wishes: wishes{filepath.Join(*folder, "wishes")}}
 
 	server := grpc.NewServer()
-	csi.RegisterIdentityServer(server, &identity{})
+	csi.RegisterIdentityServer(server, &identity{name: *name})
 	csi.RegisterControllerServer(server, &controller{store: store})
 	csi.RegisterNodeServer(server, &nodeServer{name: *node, disks: disks})
 	go serve(server, *socket)
 
 	registrar := grpc.NewServer()
-	registration.RegisterRegistrationServer(registrar, &registrant{socket: *socket})
+	registration.RegisterRegistrationServer(registrar, &registrant{name: *name, socket: *socket})
 	serve(registrar, *registry)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -36,7 +37,9 @@ func (*nodeServer) NodeGetCapabilities(
 func (n *nodeServer) NodePublishVolume(
 	_ context.Context, ask *csi.NodePublishVolumeRequest,
 ) (*csi.NodePublishVolumeResponse, error) {
-	found, err := n.disks.find(ask.VolumeId)
+	// A cloud may call a disk projects/P/zones/Z/disks/NAME.
+	name := path.Base(ask.VolumeId)
+	found, err := n.disks.find(name)
 	if err != nil {
 		return nil, err
 	} else if found == nil {
@@ -49,7 +52,7 @@ func (n *nodeServer) NodePublishVolume(
 	if err := os.MkdirAll(ask.TargetPath, 0o755); err != nil {
 		return nil, err
 	}
-	if err := unix.Mount(n.disks.bytes(ask.VolumeId), ask.TargetPath, "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(n.disks.bytes(name), ask.TargetPath, "", unix.MS_BIND, ""); err != nil {
 		return nil, status.Errorf(codes.Internal, "mounting %s: %s", ask.VolumeId, err)
 	}
 	if ask.Readonly {
