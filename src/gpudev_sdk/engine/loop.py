@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from gpudev_sdk import clock
 from gpudev_sdk.errors import Unavailable
 
 FIRST_DELAY = 1.0
@@ -22,8 +23,19 @@ class Loop:
         self._name = name
         self._work = work
         self._stop = threading.Event()
+        self._turned = clock.monotonic()
         self._nudged = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._name
+
+    @property
+    def age(self) -> float:
+        """For how many seconds it did not come to the end of its work."""
+        return clock.monotonic() - self._turned
 
     def start(self) -> None:
         """Begin."""
@@ -49,6 +61,7 @@ class Loop:
             try:
                 delay = self._work()
                 trouble = 0
+                self._turned = clock.monotonic()
             except Unavailable as error:
                 log.warning("database unavailable", loop=self._name, reason=error.message)
                 delay = FIRST_DELAY

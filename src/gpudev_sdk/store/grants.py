@@ -10,6 +10,8 @@ from gpudev_sdk.store.rows import Conn
 
 #: Whether each role that uses the queue also reads from it.
 QUEUE_ROLES = {"gpudev_api": False, "gpudev_engine": True}
+#: Counted up when the rights that `pgmq.grant` gives become others.
+QUEUE_RIGHTS = 2
 
 
 def apply(conn: Conn) -> bool:
@@ -18,7 +20,7 @@ def apply(conn: Conn) -> bool:
     rows = conn.execute(r"SELECT rolname FROM pg_roles WHERE rolname LIKE 'gpudev\_%' ORDER BY rolname").fetchall()
     roles = [row["rolname"] for row in rows]
     newest = conn.execute("SELECT max(number) AS number FROM schema_migration").fetchone()
-    wanted = hashlib.sha256(text + repr((roles, newest, QUEUE_ROLES)).encode()).hexdigest()
+    wanted = hashlib.sha256(text + repr((roles, newest, QUEUE_ROLES, QUEUE_RIGHTS)).encode()).hexdigest()
     noted = conn.execute("SELECT version FROM schema_note WHERE what = 'grants'").fetchone()
     if noted is not None and noted["version"] == wanted:
         return False

@@ -78,7 +78,7 @@ def ensure_queue(conn: Conn, name: str) -> None:
 
 
 def grant(conn: Conn, queue: str, role: str, *, reads: bool) -> None:
-    """Let a role send to a queue, and with `reads` also read and archive."""
+    """Let a role send to a queue, and with `reads` also read, archive and forget."""
     tables = {"q": sql.Identifier("pgmq", f"q_{queue}"), "a": sql.Identifier("pgmq", f"a_{queue}")}
     to = sql.Identifier(role)
     conn.execute(sql.SQL("GRANT USAGE ON SCHEMA pgmq TO {}").format(to))
@@ -86,7 +86,7 @@ def grant(conn: Conn, queue: str, role: str, *, reads: bool) -> None:
     conn.execute(sql.SQL("GRANT INSERT, SELECT (msg_id) ON {} TO {}").format(tables["q"], to))
     if reads:
         conn.execute(sql.SQL("GRANT SELECT, UPDATE, DELETE ON {} TO {}").format(tables["q"], to))
-        conn.execute(sql.SQL("GRANT SELECT, INSERT ON {} TO {}").format(tables["a"], to))
+        conn.execute(sql.SQL("GRANT SELECT, INSERT, DELETE ON {} TO {}").format(tables["a"], to))
 
 
 def send(conn: Conn, queue: str, body: dict[str, Any]) -> int:
@@ -112,3 +112,13 @@ def read(conn: Conn, queue: str, *, vt: int, qty: int) -> list[Message]:
 def archive(conn: Conn, queue: str, message_id: int) -> None:
     """Put a handled message away; silent if it is put away already."""
     conn.execute("SELECT pgmq.archive(%s::text, %s::bigint)", (queue, message_id))
+
+
+def forget(conn: Conn, queue: str, *, days: int, most: int) -> int:
+    """Delete messages that were put away so long ago, the oldest first; return how many that were."""
+    table = sql.Identifier("pgmq", f"a_{queue}")
+    text = sql.SQL(
+        "DELETE FROM {0} WHERE msg_id IN (SELECT msg_id FROM {0} WHERE archived_at < now() - make_interval(days => %s)"
+        " ORDER BY archived_at LIMIT %s)"
+    )
+    return conn.execute(text.format(table), (days, most)).rowcount

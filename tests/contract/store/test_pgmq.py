@@ -79,3 +79,22 @@ def test_the_version_that_was_installed_is_on_record(store):
 def test_the_client_of_pgmq_is_never_imported():
     code = "import sys, gpudev_sdk.store.migrate, gpudev_sdk.store.pgmq as p; p.sql_folder(); assert 'pgmq' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_was_put_away_long_ago_is_forgotten_the_oldest_first_and_the_rest_is_kept(store, owner_store):
+    put_away = [sent(store, {"v": 1}) for _ in range(3)]
+    with store.transaction() as conn:
+        for message in put_away:
+            pgmq.archive(conn, bell.QUEUE, message)
+    with owner_store.transaction() as conn:
+        for message, days in zip(put_away, (9, 8, 1), strict=True):
+            conn.execute(
+                "UPDATE pgmq.a_work SET archived_at = now() - make_interval(days => %s) WHERE msg_id = %s",
+                (days, message),
+            )
+
+    with store.transaction() as conn:
+        assert pgmq.forget(conn, bell.QUEUE, days=7, most=1) == 1
+        assert pgmq.forget(conn, bell.QUEUE, days=7, most=10) == 1
+        assert pgmq.forget(conn, bell.QUEUE, days=7, most=10) == 0
+        assert [row["msg_id"] for row in conn.execute("SELECT msg_id FROM pgmq.a_work")] == [put_away[2]]

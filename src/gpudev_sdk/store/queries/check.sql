@@ -94,15 +94,3 @@ UNION ALL SELECT format('snapshot %s', id), trouble FROM snapshot WHERE trouble 
 UNION ALL SELECT format('message %s', msg_id), message::text FROM pgmq.q_work
 UNION ALL SELECT format('archived message %s', msg_id), message::text FROM pgmq.a_work
 UNION ALL SELECT format('audit entry %s', number), concat_ws(' ', actor, via, action, object) FROM audit_event
-
--- name: live_states
--- How many reservations are in each state of a life.
-SELECT state, count(*) AS reservations FROM reservation WHERE state <> 'ended' GROUP BY state
-
--- name: slot_counts
--- Slots of each type: there, held, and free to be placed.
-SELECT s.backend, s.gpu_type, count(*) FILTER (WHERE s.present) AS total,
-    count(*) FILTER (WHERE s.reservation_id IS NOT NULL) AS held,
-    count(*) FILTER (WHERE s.present AND n.schedulable AND s.busy_outside IS NULL AND s.reservation_id IS NULL) AS free
-FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
-GROUP BY s.backend, s.gpu_type

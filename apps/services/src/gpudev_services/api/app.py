@@ -46,7 +46,7 @@ def create_app(desk: Desk) -> Litestar:
             "metrics": Provide(metrics.metrics_of, sync_to_thread=False),
             "who": Provide(auth.caller, sync_to_thread=True),
         },
-        state=State({"desk": desk, "metrics": metrics.Metrics(desk.doctor_engine)}),
+        state=State({"desk": desk, "metrics": metrics.Metrics(desk.doctor_engine, "up")}),
         exception_handlers={
             GpudevError: problems.known,
             HTTPException: problems.framework,

@@ -1,27 +1,26 @@
-"""`/metrics` in the text form of Prometheus: broken laws, live reservations and slots. For the owner of the install."""
+"""`/metrics` in the text form of Prometheus: broken laws, what is live, what waits. For the owner of the install."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from litestar import Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from gpudev_sdk import clock
-from gpudev_sdk.domain.reservation import LIVE
 from gpudev_sdk.engine import doctor
 from gpudev_sdk.engine.check import LAWS
-from gpudev_sdk.engine.check.reading import Q
 from gpudev_sdk.engine.context import Engine
-from gpudev_sdk.errors import NotAllowed
+from gpudev_sdk.errors import NotAllowed, Unavailable
 from gpudev_sdk.store.pool import Store
 from gpudev_services.api.desk import Who
+from gpudev_services.api.figures import about_service, counts, gauge
 
 #: Seconds for which a look at all laws counts.
 FRESH = 60.0
@@ -30,26 +29,11 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SHOWN = tuple(dict.fromkeys(law.removesuffix("b") for law in LAWS))
 
 
-def _counts(store: Store) -> Iterator[Metric]:
-    with store.transaction() as conn:
-        states = {row["state"]: row["reservations"] for row in conn.execute(Q["live_states"])}
-        slots = conn.execute(Q["slot_counts"]).fetchall()
-    live = GaugeMetricFamily("gpudev_reservations", "Reservations that did not end, by state.", labels=["state"])
-    for state in LIVE:
-        live.add_metric([state], states.get(state, 0))
-    yield live
-    counts = GaugeMetricFamily("gpudev_slots", "Slots by type and use.", labels=["backend", "gpu_type", "use"])
-    for row in slots:
-        for use in ("total", "held", "free"):
-            counts.add_metric([row["backend"], row["gpu_type"], use], row[use])
-    yield counts
+class Shown(Collector):
+    """A collector as the text that is scraped. While the database is away, that is what it says."""
 
-
-class Figures(Collector):
-    """What is live and held, which needs no look at any backend and no right but the API's."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, service: str) -> None:
+        self._service = service
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -58,37 +42,73 @@ class Figures(Collector):
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
-        """Name nothing ahead of the first scrape: the database may be away."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield what is measured."""
-        yield from _counts(self._store)
-
-
-class Metrics(Collector):
-    """What is measured of one engine with the right to read everything; safe to use from any number of threads."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._looked: float | None = None
-        self._found: doctor.Diagnosis | None = None
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-
-    def text(self) -> bytes:
-        """Return all of it, the laws as of at most 60 seconds ago."""
-        return generate_latest(self._registry)
-
-    def describe(self) -> list[Metric]:
         """Name nothing ahead of the first scrape, which would be a look at everything."""
         return []
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is measured."""
-        yield from self._laws(self._diagnosis())
-        yield from _counts(self._engine.store)
+        try:
+            asked = self.asked()
+        except Unavailable:
+            asked = None
+        yield from about_service(self._service, database_up=asked is not None)
+        yield from self.own()
+        yield from asked or ()
+
+    def asked(self) -> list[Metric]:
+        """Return what has to be asked of the database; raises Unavailable."""
+        return []
+
+    def own(self) -> list[Metric]:
+        """Return what the process knows by itself."""
+        return []
+
+
+class Figures(Shown):
+    """What is live and held, which needs no look at any backend and no right but the API's."""
+
+    def __init__(
+        self,
+        store: Store,
+        backends: Collection[str] | None = None,
+        certificate_end: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        super().__init__("api")
+        self._store = store
+        self._backends = backends
+        self._certificate_end = certificate_end
+
+    def asked(self) -> list[Metric]:
+        """Return what the tables say."""
+        return counts(self._store, self._backends)
+
+    def own(self) -> list[Metric]:
+        """Return until when the certificate is good, where TLS ends here."""
+        end = self._certificate_end()
+        about = "Until when the certificate that the API shows is good."
+        return [] if end is None else [gauge("gpudev_certificate_expiry_timestamp_seconds", about, {(): end})]
+
+
+class Metrics(Shown):
+    """What is measured of one engine with the right to read everything; safe to use from any number of threads."""
+
+    def __init__(self, engine: Engine, service: str, loops: Callable[[], Mapping[str, float]] = dict) -> None:
+        super().__init__(service)
+        self._engine = engine
+        self._loops = loops
+        self._lock = threading.Lock()
+        self._looked: float | None = None
+        self._found: doctor.Diagnosis | None = None
+
+    def asked(self) -> list[Metric]:
+        """Return what the tables say, and the laws as of at most 60 seconds ago."""
+        return [*self._laws(self._diagnosis()), *counts(self._engine.store, self._engine.backends)]
+
+    def own(self) -> list[Metric]:
+        """Return how long ago each loop of this process came round."""
+        ages = {(name,): age for name, age in self._loops().items()}
+        about = "How long ago a loop of this process last came to its end without an error."
+        return [gauge("gpudev_loop_age_seconds", about, ages, ["loop"])] if ages else []
 
     def _diagnosis(self) -> doctor.Diagnosis:
         with self._lock:
@@ -98,19 +118,17 @@ class Metrics(Collector):
             return self._found
 
     def _laws(self, found: doctor.Diagnosis) -> Iterator[Metric]:
-        broken = GaugeMetricFamily("gpudev_invariant_violations", "Violations of each law.", labels=["law"])
-        counts = Counter(one.law for one in found.violations)
-        for law in SHOWN:
-            broken.add_metric([law], counts[law])
-        yield broken
-        waiting = GaugeMetricFamily("gpudev_findings", "What else waits for a person, by kind.", labels=["kind"])
+        broken = Counter(one.law for one in found.violations)
+        laws = {(law,): float(broken[law]) for law in SHOWN}
+        yield gauge("gpudev_invariant_violations", "Violations of each law.", laws, ["law"])
         kinds = Counter(one.law for one in found.standing)
-        for kind in doctor.STANDING:
-            waiting.add_metric([kind], kinds[kind])
-        yield waiting
-        looked = GaugeMetricFamily("gpudev_invariants_checked_timestamp_seconds", "When the laws were last checked.")
-        looked.add_metric([], found.as_of.timestamp())
-        yield looked
+        waiting = {(kind,): float(kinds[kind]) for kind in doctor.STANDING}
+        yield gauge("gpudev_findings", "What else waits for a person, by kind.", waiting, ["kind"])
+        things = Counter(one.what.partition(" ")[0] for one in found.standing if one.law == "attention")
+        asking = {(thing,): float(things[thing]) for thing in ("reservation", "disk")}
+        yield gauge("gpudev_attention", "What asks for a person, by what it is.", asking, ["thing"])
+        looked = {(): found.as_of.timestamp()}
+        yield gauge("gpudev_invariants_checked_timestamp_seconds", "When the laws were last checked.", looked)
 
 
 def metrics_of(state: State) -> Metrics:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
 
+from gpudev_sdk.errors import Unavailable
 from gpudev_sdk.store.bell import Ring
 from gpudev_sdk.store.listener import Listener
-from gpudev_sdk.store.pool import Store
+from gpudev_services.api.figures import gauge
+from gpudev_services.api.metrics import CONTENT_TYPE, Shown
 from gpudev_services.cluster.ending import Ending
-from gpudev_services.cluster.health import living, ready, serving
+from gpudev_services.cluster.health import Answer, living, ready, serving
 from gpudev_services.cluster.parts import Given, opened
 from gpudev_services.cluster.readiness import Readiness
 from gpudev_services.cluster.secrets import API_DSN, ENGINE_DSN, GATEWAY_KEY
@@ -35,13 +39,52 @@ def run(given: Given, listen: str, health: str | None, ending: Ending) -> None:
     )
     with opened(dsn, CONNECTIONS) as store:
         readiness = Readiness(store, dsn)
-        with serving(health, {"/healthz": living, "/readyz": lambda: ready(readiness.why_not)}):
+        gateway = Gateway(settings, StoreAccess(store))
+        seen = Seen(gateway, readiness)
+        answers = {
+            "/healthz": living,
+            "/readyz": lambda: ready(readiness.why_not),
+            "/metrics": lambda: Answer(200, seen.text(), CONTENT_TYPE),
+        }
+        with serving(health, answers):
             if readiness.wait(ending):
-                asyncio.run(_serve(settings, store, dsn, ending))
+                asyncio.run(_serve(gateway, settings.host, dsn, ending))
 
 
-async def _serve(settings: GatewaySettings, store: Store, dsn: str, ending: Ending) -> None:
-    gateway = Gateway(settings, StoreAccess(store))
+class Seen(Shown):
+    """What a gateway tells of itself."""
+
+    def __init__(self, gateway: Gateway, readiness: Readiness) -> None:
+        super().__init__("gateway")
+        self._gateway = gateway
+        self._readiness = readiness
+
+    def asked(self) -> list[Metric]:
+        """Ask whether the database is there; nothing more is wanted of it."""
+        trouble = self._readiness.why_not()
+        if isinstance(trouble, Unavailable):
+            raise trouble
+        return []
+
+    def own(self) -> list[Metric]:
+        """Return who is connected, and how logins and channels came out."""
+        tally = self._gateway.tally
+        there = {(state,): float(number) for state, number in self._gateway.connections().items()}
+        return [
+            gauge("gpudev_gateway_connections", "Connections by whether they have logged in.", there, ["state"]),
+            _counter("gpudev_gateway_logins", "Logins by how they came out.", tally.logins),
+            _counter("gpudev_gateway_channels", "Channels to boxes by how they came out.", tally.channels),
+        ]
+
+
+def _counter(name: str, about: str, counts: Mapping[str, int]) -> Metric:
+    made = CounterMetricFamily(name, about, labels=["outcome"])
+    for outcome, number in counts.items():
+        made.add_metric([outcome], number)
+    return made
+
+
+async def _serve(gateway: Gateway, host: str, dsn: str, ending: Ending) -> None:
     await gateway.start()
 
     def rung(ring: Ring) -> None:
@@ -51,7 +94,7 @@ async def _serve(settings: GatewaySettings, store: Store, dsn: str, ending: Endi
     # Without the bell all the same within the gateway's own sweep.
     listener = Listener(dsn, rung, gateway.recheck)
     listener.start()
-    log.info("gateway listens", host=settings.host, port=gateway.port)
+    log.info("gateway listens", host=host, port=gateway.port)
     try:
         await asyncio.to_thread(ending.over.wait)
     finally:

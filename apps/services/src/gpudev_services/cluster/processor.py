@@ -30,9 +30,9 @@ class Watched:
         self._readiness = readiness
         self._metrics: Metrics | None = None
 
-    def works(self, engine: Engine) -> None:
-        """From now on there is an engine to look at."""
-        self._metrics = Metrics(engine)
+    def works(self, engine: Engine, workers: Workers) -> None:
+        """From now on there are an engine and its workers to look at."""
+        self._metrics = Metrics(engine, "processor", workers.ages)
 
     def ready(self) -> Answer:
         """Say whether it works."""
@@ -73,7 +73,7 @@ def _work(given: Given, store: Store, scratch: pathlib.Path, watched: Watched, e
     workers.watch(telling.rung)
     workers.start()
     telling.start()
-    watched.works(engine)
+    watched.works(engine, workers)
     log.info("processor works", workers=given.configuration.settings.processors, backends=sorted(engine.backends))
     ending.over.wait()
     workers.stop()

@@ -12,6 +12,8 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from gpudev_services.gateway.tally import Tally
+
 
 @attrs.frozen(kw_only=True)
 class Caps:
@@ -55,6 +57,7 @@ class Doorway(Generic[C]):
 
     def __init__(self, caps: Caps) -> None:
         self.caps = caps
+        self.tally = Tally()
         #: In the order of their coming.
         self._silent: dict[C, None] = {}
         self._known: dict[C, Hashable] = {}
@@ -65,6 +68,11 @@ class Doorway(Generic[C]):
     def known(self) -> tuple[C, ...]:
         """Connections whose login is complete."""
         return tuple(self._known)
+
+    @property
+    def silent(self) -> int:
+        """How many have not logged in."""
+        return len(self._silent)
 
     @property
     def all(self) -> tuple[C, ...]:

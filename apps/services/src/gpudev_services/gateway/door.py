@@ -40,6 +40,7 @@ class Door(asyncssh.SSHServer):
         self._access = access
         self._doorway = doorway
         self._caps = doorway.caps
+        self._tally = doorway.tally
         self._turns = turns
         self._install = install
         self._conn: asyncssh.SSHServerConnection | None = None
@@ -98,6 +99,7 @@ class Door(asyncssh.SSHServer):
             user = await asyncio.to_thread(self._access.user_of_key, fingerprint)
         except GpudevError as error:
             log.warning("login not looked up", reason=error.message)
+            self._tally.login("cannot-tell")
             return False
         self._proved = None if user is None or user.disabled else (user, fingerprint)
         return self._proved is not None
@@ -106,7 +108,9 @@ class Door(asyncssh.SSHServer):
         """Note who it is; the last key that was asked about is the one that was verified."""
         assert self._proved is not None
         self.user, self.fingerprint = self._proved
-        if not self._doorway.admit(self):
+        admitted = self._doorway.admit(self)
+        self._tally.login("in" if admitted else "full")
+        if not admitted:
             log.warning("too many connections", user=self.user.name, address=self.address)
             self.drop()
 
@@ -119,6 +123,7 @@ class Door(asyncssh.SSHServer):
         if self._conn is None or self.user is None:
             return False
         if len(self.tunnels) + self._opening >= self._caps.channels:
+            self._tally.channel("full")
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "too many channels on one connection")
         targets = parse_target(dest_host, dest_port, self._install)
         # Counted here and not when the work begins: many may be asked for in one breath.
@@ -130,6 +135,7 @@ class Door(asyncssh.SSHServer):
             return await self._connect(user, targets)
         except GpudevError as error:
             log.warning("box not looked up", user=user.name, reason=error.message)
+            self._tally.channel("cannot-tell")
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, CANNOT_TELL) from error
         finally:
             self._opening -= 1
@@ -138,11 +144,13 @@ class Door(asyncssh.SSHServer):
         box = await asyncio.to_thread(self._find, user.id, targets)
         endpoint = None if box is None else parse_endpoint(box.endpoint)
         if box is None or endpoint is None:
+            self._tally.channel("refused")
             raise NO_SUCH_BOX
         try:
             upstream = await dial(endpoint, self._turns)
         except OSError as error:
             log.warning("box does not answer", reservation=str(box.reservation_id), reason=str(error))
+            self._tally.channel("no-answer")
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, NO_ANSWER) from error
         tunnel = Tunnel(upstream, box.reservation_id, self.tunnels.discard)
         with contextlib.ExitStack() as otherwise:
@@ -150,9 +158,11 @@ class Door(asyncssh.SSHServer):
             # Asked after dialling, which may take long: what ended meanwhile is not opened.
             may = await asyncio.to_thread(self._access.may_reach, user.id, self.fingerprint, box.reservation_id)
             if not may or self._conn is None:
+                self._tally.channel("refused")
                 raise NO_SUCH_BOX
             otherwise.pop_all()
         self.tunnels.add(tunnel)
+        self._tally.channel("open")
         return tunnel
 
     def _find(self, user_id: uuid.UUID, targets: tuple[Target, ...]) -> Box | None:

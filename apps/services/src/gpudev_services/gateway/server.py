@@ -18,6 +18,7 @@ from gpudev_sdk.errors import ConfigError, GpudevError
 from gpudev_services.gateway.access import Access
 from gpudev_services.gateway.caps import Caps, Doorway
 from gpudev_services.gateway.door import Door
+from gpudev_services.gateway.tally import Tally
 from gpudev_services.gateway.tunnel import Turns
 
 log = structlog.get_logger()
@@ -61,6 +62,15 @@ class Gateway:
         if self._acceptor is None:
             raise RuntimeError("the gateway has not been started")
         return self._acceptor.get_port()
+
+    @property
+    def tally(self) -> Tally:
+        """How logins and channels came out since the start."""
+        return self._doorway.tally
+
+    def connections(self) -> dict[str, int]:
+        """Return how many connections there are by whether they have logged in. From any thread."""
+        return {"in": len(self._doorway.known), "silent": self._doorway.silent}
 
     async def start(self) -> None:
         """Listen; raise ConfigError if the address or the key cannot be used."""

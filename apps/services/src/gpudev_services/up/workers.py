@@ -15,7 +15,7 @@ from gpudev_sdk.engine.planning import next_plan, run_planner
 from gpudev_sdk.engine.processor import Processor
 from gpudev_sdk.engine.serving import Serving
 from gpudev_sdk.engine.worker_names import end_leases_of_the_dead, process_name
-from gpudev_sdk.store import people
+from gpudev_sdk.store import bell, people, pgmq
 from gpudev_sdk.store.bell import Ring
 from gpudev_sdk.store.listener import Listener
 
@@ -23,7 +23,10 @@ from gpudev_sdk.store.listener import Listener
 PLAN_SWEEP = 60.0
 LOOK = 5.0
 STRAYS = 60.0
-NONCES = 3600.0
+FORGET = 3600.0
+#: Days for which a handled message is kept, for whoever looks for what went wrong, and how many go in one transaction.
+KEPT_DAYS = 7
+MOST_FORGOTTEN = 10_000
 #: Longest time between two counts of what was served.
 COUNT = 10.0
 STOP_TIMEOUT = 15.0
@@ -40,8 +43,11 @@ class Workers:
         self._name = process_name()
         self._watchers: list[Callable[[Ring], None]] = []
         self._processors = [
-            threading.Thread(target=self._process, args=(number,), name=f"processor-{number}", daemon=True)
-            for number in range(processors)
+            Processor(engine, claims, self._alarm, f"{self._name}-{number}") for number in range(processors)
+        ]
+        self._threads = [
+            threading.Thread(target=one.run, args=(self._stop,), name=f"processor-{number}", daemon=True)
+            for number, one in enumerate(self._processors)
         ]
         self._serving = Serving(engine)
         self._inventory = Inventory(engine)
@@ -51,7 +57,7 @@ class Workers:
             Loop("serving", self._serve),
             Loop("inventory", self._take_inventory),
             Loop("strays", self._sweep_strays),
-            Loop("nonces", self._forget_nonces),
+            Loop("forgetting", self._forget),
         ]
         self._listener = Listener(dsn, self._rung, self._reconnected)
 
@@ -66,7 +72,7 @@ class Workers:
         self._listener.start()
         for loop in self._loops:
             loop.start()
-        for thread in self._processors:
+        for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
@@ -76,17 +82,18 @@ class Workers:
         for loop in self._loops:
             loop.stop()
         self._listener.stop()
-        for thread in self._processors:
+        for thread in self._threads:
             thread.join(STOP_TIMEOUT)
         for loop in self._loops:
             loop.join(STOP_TIMEOUT)
 
+    def ages(self) -> dict[str, float]:
+        """Return for how many seconds each loop did not come round, and of the processors the one that is longest at it."""
+        return {one.name: one.age for one in self._loops} | {"processor": max(one.age for one in self._processors)}
+
     def wake(self) -> None:
         """Have everything looked at now, as after an adoption."""
         self._reconnected()
-
-    def _process(self, number: int) -> None:
-        Processor(self._engine, self._claims, self._alarm, f"{self._name}-{number}").run(self._stop)
 
     def _plan(self) -> float:
         run_planner(self._engine, self._name)
@@ -107,10 +114,12 @@ class Workers:
         sweep_strays(self._engine, self._claims)
         return STRAYS
 
-    def _forget_nonces(self) -> float:
+    def _forget(self) -> float:
         with self._engine.store.transaction() as conn:
             conn.execute(people.Q["forget_nonces"])
-        return NONCES
+        with self._engine.store.transaction() as conn:
+            gone = pgmq.forget(conn, bell.QUEUE, days=KEPT_DAYS, most=MOST_FORGOTTEN)
+        return 1.0 if gone == MOST_FORGOTTEN else FORGET
 
     def _rung(self, ring: Ring) -> None:
         if ring.kind in ("reservation", "disk"):
