@@ -12,7 +12,7 @@ import structlog
 
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, digest_files
-from gpudev_sdk.errors import NoCapacity, NotFound, Unworkable
+from gpudev_sdk.errors import NoCapacity, Unworkable
 from gpudev_sdk.kube import catalogue, claim, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.delays import Delays
@@ -58,12 +58,6 @@ class PodCompute(Reaching, Compute, Gang):
 
     def list_instances(self) -> tuple[Instance, ...]:
         return catalogue.instances(catalogue.ours(self._settings, self._view.nodes()))
-
-    def get_instance(self, instance_id: str) -> Instance:
-        for instance in self.list_instances():
-            if instance.id == instance_id:
-                return instance
-        raise NotFound(f"there is no machine {instance_id[:80]!r} in this cluster")
 
     def nodes(self) -> tuple[Node, ...]:
         offered = catalogue.offers(self._settings, self._view.nodes())

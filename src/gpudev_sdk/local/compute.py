@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from gpudev_sdk.domain.disk import MountKind
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting
-from gpudev_sdk.errors import NoCapacity, NotFound, Unworkable
+from gpudev_sdk.errors import NoCapacity, Unworkable
 from gpudev_sdk.local import catalogue, cgroups, claim, ending, identity, marked, runfiles, trial
 from gpudev_sdk.local.boxes import INIT, Shelf
 from gpudev_sdk.local.devices import nodes_of
@@ -53,12 +53,6 @@ class LocalCompute(Compute):
 
     def list_instances(self) -> tuple[Instance, ...]:
         return (Instance(id=catalogue.node_name(), type="this machine", zone=ZONE, state="running"),)
-
-    def get_instance(self, instance_id: str) -> Instance:
-        for instance in self.list_instances():
-            if instance.id == instance_id:
-                return instance
-        raise NotFound(f"there is no machine {instance_id[:80]!r} here")
 
     def nodes(self) -> tuple[Node, ...]:
         return catalogue.nodes(self._settings, self._whose())

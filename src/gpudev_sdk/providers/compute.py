@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from gpudev_sdk.domain.disk import MountKind
 from gpudev_sdk.domain.gpu import GpuType, Instance, Node
 from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting
+from gpudev_sdk.errors import NotFound
 from gpudev_sdk.providers.context import Context
 
 
@@ -43,17 +44,20 @@ class Compute(ABC):
     def gpu_types(self) -> tuple[GpuType, ...]:
         """List the types this backend offers."""
 
-    @abstractmethod
     def get_availability_zones(self) -> tuple[str, ...]:
-        """List the zones in which nodes may be."""
+        """List the zones in which nodes may be: those of the nodes there are, unless a place says more."""
+        return tuple(sorted({node.zone for node in self.nodes()}))
 
-    @abstractmethod
     def list_instances(self) -> tuple[Instance, ...]:
-        """List the machines behind the nodes."""
+        """List the machines behind the nodes, as whoever lends them has them; there are none unless a place says so."""
+        return ()
 
-    @abstractmethod
     def get_instance(self, instance_id: str) -> Instance:
-        """Return one machine; raise NotFound if there is none of that id."""
+        """Return one machine of the list; raise NotFound if there is none of that id."""
+        for instance in self.list_instances():
+            if instance.id == instance_id:
+                return instance
+        raise NotFound(f"there is no machine {instance_id[:80]!r}")
 
     @abstractmethod
     def nodes(self) -> tuple[Node, ...]:

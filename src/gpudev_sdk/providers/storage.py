@@ -49,9 +49,12 @@ class Storage(ABC):
     def create_volume_from_snapshot(self, spec: VolumeSpec, snapshot: SnapshotRef) -> str:
         """Make a volume with the snapshot's content and return the handle. Never falls back to an empty one."""
 
-    @abstractmethod
     def get_volume(self, volume: VolumeRef) -> VolumeSighting:
-        """Say what is there now."""
+        """Say what is there now: what the list has of it, which is whole. Override it where one can be asked for alone."""
+        for seen in self.list_volumes():
+            if seen.volume_id == volume.volume_id:
+                return seen
+        return VolumeSighting(volume_id=volume.volume_id, presence="absent")
 
     @abstractmethod
     def list_volumes(self) -> tuple[VolumeSighting, ...]:
@@ -69,9 +72,12 @@ class Storage(ABC):
     def create_snapshot(self, spec: SnapshotSpec) -> str:
         """Begin a snapshot and return its handle. Raises SnapshotsOff where this volume cannot have one."""
 
-    @abstractmethod
     def get_snapshot(self, snapshot: SnapshotRef) -> SnapshotSighting:
-        """Say how far it is."""
+        """Say how far it is, as the list does; override it where one can be asked for alone."""
+        for seen in self.list_snapshots():
+            if seen.snapshot_id == snapshot.snapshot_id:
+                return seen
+        return SnapshotSighting(snapshot_id=snapshot.snapshot_id, presence="absent")
 
     @abstractmethod
     def list_snapshots(self) -> tuple[SnapshotSighting, ...]:

@@ -4,9 +4,7 @@
 from gpudev_sdk.testing import ComputeContract, PluginContract
 
 class TestCompute(ComputeContract):
-    @pytest.fixture
-    def compute(self, context):
-        return MyCompute(MySettings(), context)
+    provider = MyCompute
 
 class TestPlugin(PluginContract):
     entry_point = "mine"

@@ -6,7 +6,7 @@ import pathlib
 import time
 import uuid
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
@@ -14,12 +14,17 @@ from gpudev_sdk.errors import TryLater
 from gpudev_sdk.providers import Context
 
 T = TypeVar("T")
+P = TypeVar("P")
 Settle = Callable[[Callable[[], bool]], None]
 
 
-class Contract:
-    """Fixtures of every suite; an author overrides what does not fit."""
+class Contract(Generic[P]):
+    """Fixtures of every suite; an author names the class that is tested, and overrides what does not fit."""
 
+    #: The class under test. Where more than settings and a context is needed, the suite's fixture makes it instead.
+    provider: type[P] | None = None
+    #: What it is built with; None is its `Settings` where an operator says nothing.
+    settings: ClassVar[Any] = None
     #: Law 1.1: what one call may take, in seconds. A cloud far away needs more than a machine.
     budget = 5.0
     #: How long `settle` waits for the world to be as it should.
@@ -52,6 +57,20 @@ class Contract:
                 time.sleep(0.05)
 
         return until
+
+    def build(self, context: Context) -> P:
+        """Build the provider as a server does."""
+        kind: Any = self.provider
+        if kind is None:
+            raise NotImplementedError("name the class as `provider`, or override the fixture that makes it")
+        built: P = kind(kind.Settings() if self.settings is None else self.settings, context)
+        return built
+
+    def build_other(self, context: Context, fixture: str) -> P:
+        """Build it as another install has it; skip where only a fixture could, and there is none."""
+        if self.provider is None:
+            pytest.skip(f"no `provider` and no fixture `{fixture}`: that others' things are left alone is not tested")
+        return self.build(context)
 
     def timed(self, call: Callable[[], T]) -> T:
         """Make a call; fail if it took longer than the budget (law 1.1)."""

@@ -12,24 +12,24 @@ from gpudev_sdk.domain.gpu import GpuType, Node
 from gpudev_sdk.domain.names import LABEL
 from gpudev_sdk.domain.server import Claim, Phase, Presence, ServerId, ServerSpec, digest_files
 from gpudev_sdk.errors import Conflict, NoCapacity, NotFound, Unworkable
-from gpudev_sdk.providers import Compute
+from gpudev_sdk.providers import Compute, Context
 from gpudev_sdk.testing.base import Settle
 from gpudev_sdk.testing.files import box_files
 from gpudev_sdk.testing.gangs import GangLaws
 
 
 class ComputeContract(GangLaws):
-    """Give `compute`; override `spec` where a server needs more than a node, a type and the files."""
+    """Name `provider` or give `compute`; override `spec` where a server needs more than a node, a type and the files."""
 
     @pytest.fixture
-    def compute(self) -> Compute:
+    def compute(self, context: Context) -> Compute:
         """Return the compute under test."""
-        raise NotImplementedError("override the fixture `compute`")
+        return self.build(context)
 
     @pytest.fixture
-    def other_compute(self) -> Compute:
+    def other_compute(self, other_context: Context) -> Compute:
         """Return the same place as another install sees it; without it, law 1.4 is not tested."""
-        pytest.skip("no fixture `other_compute`: that others' servers are left alone is not tested")
+        return self.build_other(other_context, "other_compute")
 
     @pytest.fixture
     def spec(self, compute: Compute) -> ServerSpec:

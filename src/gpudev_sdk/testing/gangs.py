@@ -15,7 +15,7 @@ from gpudev_sdk.testing.base import Contract, Settle
 from gpudev_sdk.testing.files import box_files
 
 
-class GangLaws(Contract):
+class GangLaws(Contract[Compute]):
     """A part of `ComputeContract`; skipped where compute lacks the ability or no zone has two whole nodes."""
 
     @pytest.fixture

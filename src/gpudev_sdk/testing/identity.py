@@ -11,19 +11,19 @@ import pytest
 
 from gpudev_sdk.domain.user import Challenge, Credentials
 from gpudev_sdk.errors import NotSignedIn
-from gpudev_sdk.providers import IdentityProvider
+from gpudev_sdk.providers import Context, IdentityProvider
 from gpudev_sdk.testing.base import Contract
 
 AUDIENCE = "https://gpudev.example:7070"
 
 
-class IdentityContract(Contract):
-    """Give `identity`; `client` where the person's side is built with other settings, and `secret` if there is a key."""
+class IdentityContract(Contract[IdentityProvider]):
+    """Name `provider` or give `identity`; `client` where the person has other settings, and `secret` if there is a key."""
 
     @pytest.fixture
-    def identity(self) -> IdentityProvider:
+    def identity(self, context: Context) -> IdentityProvider:
         """Return the provider as the server has it."""
-        raise NotImplementedError("override the fixture `identity`")
+        return self.build(context)
 
     @pytest.fixture
     def client(self, identity: IdentityProvider) -> IdentityProvider:

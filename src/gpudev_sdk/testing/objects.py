@@ -5,24 +5,25 @@ from __future__ import annotations
 import pytest
 
 from gpudev_sdk.errors import Conflict, InvalidRequest
+from gpudev_sdk.providers import Context
 from gpudev_sdk.providers.objects import NOTHING, ObjectStorage
 from gpudev_sdk.testing.base import Contract
 
 UNLAWFUL = ("", "/", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a b", "a\n", "ä", "x" * 513)
 
 
-class ObjectStorageContract(Contract):
-    """Give `objects`, and `other_objects` where it fits."""
+class ObjectStorageContract(Contract[ObjectStorage]):
+    """Name `provider` or give `objects`, and `other_objects` where it fits."""
 
     @pytest.fixture
-    def objects(self) -> ObjectStorage:
+    def objects(self, context: Context) -> ObjectStorage:
         """Return the storage under test."""
-        raise NotImplementedError("override the fixture `objects`")
+        return self.build(context)
 
     @pytest.fixture
-    def other_objects(self) -> ObjectStorage:
+    def other_objects(self, other_context: Context) -> ObjectStorage:
         """Return the same place as another install sees it; without it, law 1.4 is not tested."""
-        pytest.skip("no fixture `other_objects`: that others' objects are left alone is not tested")
+        return self.build_other(other_context, "other_objects")
 
     def test_what_was_put_is_found(self, objects: ObjectStorage) -> None:
         """Law 7.1."""

@@ -7,18 +7,18 @@ from collections.abc import Collection
 import pytest
 
 from gpudev_sdk.errors import Conflict, NotFound, Unworkable
-from gpudev_sdk.providers.compute import Compute
+from gpudev_sdk.providers import Compute, Context
 from gpudev_sdk.providers.scaling import NodePool, Scaling, Spot
 from gpudev_sdk.testing.base import Contract, Settle
 
 
-class ScalingContract(Contract):
-    """Give `scaling`, a `pool` of it with room to grow by one, and `machines`; `shrinkable` where its nodes can be removed."""
+class ScalingContract(Contract[Scaling]):
+    """Name `provider` or give `scaling`, and a `pool` with room to grow by one; `machines` where nodes can be removed."""
 
     @pytest.fixture
-    def scaling(self) -> Scaling:
+    def scaling(self, context: Context) -> Scaling:
         """Return the compute under test."""
-        raise NotImplementedError("override the fixture `scaling`")
+        return self.build(context)
 
     @pytest.fixture
     def pool(self, scaling: Scaling) -> NodePool:
@@ -106,13 +106,13 @@ class ScalingContract(Contract):
             assert 0 <= reserved.available <= reserved.total
 
 
-class SpotContract(Contract):
-    """Give `spot`; `interrupt` where a machine can be told that it is taken back."""
+class SpotContract(Contract[Spot]):
+    """Name `provider` or give `spot`; `interrupt` where a machine can be told that it is taken back."""
 
     @pytest.fixture
-    def spot(self) -> Spot:
+    def spot(self, context: Context) -> Spot:
         """Return the compute under test, with at least one spot node and one that is not."""
-        raise NotImplementedError("override the fixture `spot`")
+        return self.build(context)
 
     def interrupt(self, node: str) -> None:
         """Have the cloud take a machine back; override it to have law 9.7 tested."""

@@ -8,22 +8,23 @@ import attrs
 import pytest
 
 from gpudev_sdk.errors import Unworkable
+from gpudev_sdk.providers import Context
 from gpudev_sdk.providers.shares import SharedStorage, ShareRef, ShareSpec
 from gpudev_sdk.testing.base import Contract, Settle
 
 
-class SharedStorageContract(Contract):
-    """Give `shares`, and `other_shares` and `zone` where they fit."""
+class SharedStorageContract(Contract[SharedStorage]):
+    """Name `provider` or give `shares`, and `other_shares` and `zone` where they fit."""
 
     @pytest.fixture
-    def shares(self) -> SharedStorage:
+    def shares(self, context: Context) -> SharedStorage:
         """Return the storage under test."""
-        raise NotImplementedError("override the fixture `shares`")
+        return self.build(context)
 
     @pytest.fixture
-    def other_shares(self) -> SharedStorage:
+    def other_shares(self, other_context: Context) -> SharedStorage:
         """Return the same place as another install sees it; without it, law 1.4 is not tested."""
-        pytest.skip("no fixture `other_shares`: that others' shares are left alone is not tested")
+        return self.build_other(other_context, "other_shares")
 
     @pytest.fixture
     def zone(self) -> str:

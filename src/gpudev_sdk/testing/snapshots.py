@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pathlib
 import uuid
 
 import attrs
 import pytest
 
-from gpudev_sdk.domain.disk import Mount, SnapshotRef, SnapshotSpec, SnapshotState, VolumeRef, VolumeSpec
+from gpudev_sdk.domain.disk import Mount, MountKind, SnapshotRef, SnapshotSpec, SnapshotState, VolumeRef, VolumeSpec
 from gpudev_sdk.errors import GpudevError
 from gpudev_sdk.providers import Storage
 from gpudev_sdk.testing.base import Settle
@@ -15,15 +16,15 @@ from gpudev_sdk.testing.storage import Volumes
 
 
 class SnapshotContract(Volumes):
-    """Give `storage`, `write` and `read`; what they write and read is the content of a mounted volume."""
+    """Name `provider` or give `storage`; `write` and `read` where a volume is no folder of this machine."""
 
     def write(self, mount: Mount, content: bytes) -> None:
         """Put content into a volume."""
-        raise NotImplementedError("override the method `write`")
+        _word(mount).write_bytes(content)
 
     def read(self, mount: Mount) -> bytes:
         """Return the content that `write` put there, or b"" if there is none."""
-        raise NotImplementedError("override the method `read`")
+        return _word(mount).read_bytes() if _word(mount).exists() else b""
 
     @pytest.fixture
     def snapshot(self, storage: Storage, volume: VolumeRef, settle: Settle) -> SnapshotRef:
@@ -150,6 +151,12 @@ class SnapshotContract(Volumes):
         storage.delete_snapshot(_nothing())
 
         assert storage.list_snapshots() == ()
+
+
+def _word(mount: Mount) -> pathlib.Path:
+    if mount.kind is not MountKind.HOST_PATH:
+        raise NotImplementedError("override the methods `write` and `read`: the volume is no folder of this machine")
+    return pathlib.Path(mount.source, "word")
 
 
 def _spec(volume: VolumeRef) -> SnapshotSpec:

@@ -10,22 +10,22 @@ import pytest
 
 from gpudev_sdk.domain.disk import Mount, MountKind, VolumeRef, VolumeSpec
 from gpudev_sdk.errors import Conflict, GpudevError, ProviderError, Unworkable
-from gpudev_sdk.providers import Storage
+from gpudev_sdk.providers import Context, Storage
 from gpudev_sdk.testing.base import Contract, Settle
 
 
-class Volumes(Contract):
+class Volumes(Contract[Storage]):
     """What every suite over a storage has: the storage, a spec, and a volume made of it."""
 
     @pytest.fixture
-    def storage(self) -> Storage:
+    def storage(self, context: Context) -> Storage:
         """Return the storage under test."""
-        raise NotImplementedError("override the fixture `storage`")
+        return self.build(context)
 
     @pytest.fixture
-    def other_storage(self) -> Storage:
+    def other_storage(self, other_context: Context) -> Storage:
         """Return the same place as another install sees it; without it, law 1.4 is not tested."""
-        pytest.skip("no fixture `other_storage`: that others' volumes are left alone is not tested")
+        return self.build_other(other_context, "other_storage")
 
     @pytest.fixture
     def node(self) -> str:
@@ -51,7 +51,7 @@ class Volumes(Contract):
 
 
 class StorageContract(Volumes):
-    """Give `storage`; `node`, `attached` and `other_storage` where they fit."""
+    """Name `provider` or give `storage`; `node`, `attached` and `other_storage` where they fit."""
 
     def attached(self, mount: Mount) -> contextlib.AbstractContextManager[None]:
         """Attach the volume for as long as the block lasts; override it to have law 3.5 tested."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import pathlib
 import shutil
 import uuid
 
@@ -22,33 +21,17 @@ WORD = "open sesame"
 
 
 class TestCompute(ComputeContract):
-    @pytest.fixture
-    def compute(self, context):
-        return ExampleCompute(ExampleSettings(), context)
-
-    @pytest.fixture
-    def other_compute(self, other_context):
-        return ExampleCompute(ExampleSettings(), other_context)
+    provider = ExampleCompute
 
 
-class Disks:
+class TestStorage(StorageContract):
+    provider = ExampleStorage
+
     @pytest.fixture
     def storage(self, context):
         self.boxes = ExampleCompute(ExampleSettings(), context)
-        return ExampleStorage(ExampleSettings(), context)
+        return self.build(context)
 
-    @pytest.fixture
-    def other_storage(self, other_context):
-        return ExampleStorage(ExampleSettings(), other_context)
-
-    def write(self, mount, content):
-        pathlib.Path(mount.source, "word").write_bytes(content)
-
-    def read(self, mount):
-        return pathlib.Path(mount.source, "word").read_bytes()
-
-
-class TestStorage(Disks, StorageContract):
     @contextlib.contextmanager
     def attached(self, mount):
         server_id = ServerId(uuid.uuid4(), 1)
@@ -66,7 +49,9 @@ class TestStorage(Disks, StorageContract):
         storage.delete_volume(volume)
 
 
-class TestSnapshots(Disks, SnapshotContract):
+class TestSnapshots(SnapshotContract):
+    provider = ExampleStorage
+
     def test_half_of_a_copy_is_none(self, storage, volume, settle, monkeypatch):
         """A copy that was cut off is absent, and is begun again with the same id (law 4.1)."""
         self.write(storage.mount(volume), b"precious")
@@ -87,13 +72,12 @@ class TestSnapshots(Disks, SnapshotContract):
 
 
 class TestIdentity(IdentityContract):
+    provider = ExampleIdentity
+    settings = ExampleSettings(word=WORD)
+
     @pytest.fixture
     def secret(self):
         return WORD
-
-    @pytest.fixture
-    def identity(self, context):
-        return ExampleIdentity(ExampleSettings(word=WORD), context)
 
     @pytest.fixture
     def wrong(self, context):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import hmac
 import pathlib
 import shutil
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 import attrs
 
 from gpudev_sdk.domain import disk, gpu, server, user
-from gpudev_sdk.errors import Conflict, NoCapacity, NotFound, NotSignedIn, Unworkable
+from gpudev_sdk.errors import Conflict, NoCapacity, NotSignedIn, Unworkable
 from gpudev_sdk.providers import Compute, Context, IdentityProvider, Storage
 
 
@@ -38,15 +37,6 @@ class ExampleCompute(Compute):
     def gpu_types(self) -> tuple[gpu.GpuType, ...]:
         return (gpu.GpuType(name="example", gpus_per_node=self._gpus, pretended=True),)
 
-    def get_availability_zones(self) -> tuple[str, ...]:
-        return ("local",)
-
-    def list_instances(self) -> tuple[gpu.Instance, ...]:
-        return ()
-
-    def get_instance(self, instance_id: str) -> gpu.Instance:
-        raise NotFound
-
     def nodes(self) -> tuple[gpu.Node, ...]:
         slots = tuple(gpu.Slot(gpu_type="example", index=index) for index in range(self._gpus))
         return (gpu.Node(name="shelf", slots=slots),)
@@ -62,7 +52,8 @@ class ExampleCompute(Compute):
     def observe(self, server_id: server.ServerId) -> server.Sighting:
         if server_id not in self._files:
             return server.Sighting.absent()
-        there, digest = server.Presence.PRESENT, server.digest_files(self._files[server_id])
+        there = server.Presence.PRESENT
+        digest = server.digest_files(self._files[server_id])
         return server.Sighting(presence=there, phase=server.Phase.READY, endpoint="unix:/none", files_digest=digest)
 
     def configure(self, server_id: server.ServerId, files: Mapping[str, bytes]) -> None:
@@ -100,10 +91,6 @@ class ExampleStorage(Storage):
     def create_volume_from_snapshot(self, spec: disk.VolumeSpec, snapshot: disk.SnapshotRef) -> str:
         return self._copy(self._ours / "snapshots" / str(snapshot.snapshot_id), self._folder(spec))
 
-    def get_volume(self, volume: disk.VolumeRef) -> disk.VolumeSighting:
-        absent = disk.VolumeSighting(volume_id=volume.volume_id, presence="absent")
-        return next((seen for seen in self.list_volumes() if seen.volume_id == volume.volume_id), absent)
-
     def list_volumes(self) -> tuple[disk.VolumeSighting, ...]:
         return tuple(self._see_volume(folder.name) for folder in self._ours.glob("volumes/*"))
 
@@ -120,10 +107,6 @@ class ExampleStorage(Storage):
 
     def create_snapshot(self, spec: disk.SnapshotSpec) -> str:
         return self._copy(self._folder(spec.volume), self._ours / "snapshots" / str(spec.snapshot_id))
-
-    def get_snapshot(self, snapshot: disk.SnapshotRef) -> disk.SnapshotSighting:
-        absent = disk.SnapshotSighting(snapshot_id=snapshot.snapshot_id, presence="absent")
-        return next((seen for seen in self.list_snapshots() if seen.snapshot_id == snapshot.snapshot_id), absent)
 
     def list_snapshots(self) -> tuple[disk.SnapshotSighting, ...]:
         return tuple(_see_snapshot(folder) for folder in self._ours.glob("snapshots/*"))
@@ -178,4 +161,4 @@ class ExampleIdentity(IdentityProvider):
         return user.Identity(subject="whoever knows the word")
 
     def _proof(self, challenge: user.Challenge) -> str:
-        return hmac.new(self._word, f"{challenge.nonce}\0{challenge.audience}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._word, f"{challenge.nonce}\0{challenge.audience}".encode(), "sha256").hex()

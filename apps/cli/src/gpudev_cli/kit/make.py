@@ -17,7 +17,7 @@ from gpudev_sdk.domain.names import check_name
 from gpudev_sdk.errors import Conflict, InvalidRequest, NotAllowed
 
 #: What a plugin can be made to offer, and the class that is the base of it.
-OFFERS = {"compute": "Compute", "storage": "Storage", "identity": "IdentityProvider"}
+OFFERS = {kind: base.__name__ for kind, (_, base) in plugins.OFFERS.items() if base is not None}
 #: Distributions of gpudev itself, and keys that stand beside a provider's own table in the configuration.
 RESERVED = frozenset({"sdk", "cli", "services", "compute", "storage", "provider", "identity", "enrol", "settings"})
 #: What the suites of storage import, beside what all do.
@@ -103,11 +103,14 @@ def _words(wanted: Wanted) -> dict[str, str]:
     parts = ("plugin", *wanted.offers)
     suites = {"compute": ["ComputeContract"], "storage": ["SnapshotContract", "StorageContract"]}
     suites |= {"identity": ["IdentityContract"], "plugin": ["PluginContract"]}
-    modules = {offer: f"{title}{offer.capitalize()}" for offer in wanted.offers} | {"settings": f"{title}Settings"}
-    keeps_disks = "storage" in wanted.offers
+    keeps_disks, lets_in = ("storage" in wanted.offers, "identity" in wanted.offers)
+    modules = {offer: f"{title}{offer.capitalize()}" for offer in wanted.offers}
+    modules |= {"settings": f"{title}Settings"} if lets_in else {}
+    imports = ["import pytest"] if lets_in else []
+    imports += [f"from {package}.{module} import {modules[module]}" for module in sorted(modules)]
     return words | {
         "hooks": "\n\n".join(hooks),
-        "imports": "\n".join(f"from {package}.{module} import {modules[module]}" for module in sorted(modules)),
+        "imports": "\n".join(imports),
         "standard": _FOR_DISKS if keeps_disks else "",
         "domain": "from gpudev_sdk.domain.disk import Mount\n" if keeps_disks else "",
         "suites": ", ".join(sorted(suite for part in parts for suite in suites[part])),
