@@ -19,6 +19,14 @@ from gpudev_sdk.providers import Compute, IdentityProvider, Storage
 
 GROUP = "gpudev"
 P = TypeVar("P")
+#: What a plugin can offer: the hook of each, and the base of the class that the hook returns, if it returns one.
+OFFERS: dict[str, tuple[str, type[Any] | None]] = {
+    "compute": ("gpudev_register_compute", Compute),
+    "storage": ("gpudev_register_storage", Storage),
+    "identity": ("gpudev_register_identity", IdentityProvider),
+    "policy": ("gpudev_check_request", None),
+    "listener": ("gpudev_reservation_changed", None),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +49,11 @@ class Plugin:
     version: str
     hooks: pluggy.PluginManager = attrs.field(repr=False, eq=False)
 
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What it offers, by the names of `OFFERS`."""
+        return tuple(kind for kind, (hook, _) in OFFERS.items() if self.implements(hook))
+
     def implements(self, hook: str) -> bool:
         """Say whether the plugin has a hook."""
         return bool(getattr(self.hooks.hook, hook).get_hookimpls())
@@ -49,16 +62,6 @@ class Plugin:
         """Call one of its hooks and return what it returned."""
         results = getattr(self.hooks.hook, hook)(**arguments)
         return results[0] if results else None
-
-
-@attrs.frozen(kw_only=True)
-class Abilities:
-    """What a plugin offers, for people."""
-
-    name: str
-    distribution: str
-    version: str
-    offers: tuple[str, ...]
 
 
 def installed(found: Iterable[importlib.metadata.EntryPoint] | None = None) -> tuple[Installed, ...]:
@@ -134,10 +137,10 @@ def _refuse_misspelt(manager: pluggy.PluginManager, module: object) -> None:
         raise ValueError(f"{sorted(ours - marked)[0]} lacks the @hookimpl mark")
 
 
-def _provider(plugin: Plugin, hook: str, base: type[P]) -> type[P]:
-    kind = base.__name__
+def _provider(plugin: Plugin, kind: str, base: type[P]) -> type[P]:
+    hook, _ = OFFERS[kind]
     if not plugin.implements(hook):
-        raise MissingAbility(f"the plugin {plugin.name!r} of {plugin.distribution} offers no {kind}")
+        raise MissingAbility(f"the plugin {plugin.name!r} of {plugin.distribution} offers no {base.__name__}")
     offered = plugin.call(hook)
     if not (isinstance(offered, type) and issubclass(offered, base)):
         raise BrokenPlugin(f"the plugin {plugin.name!r} of {plugin.distribution} returned {offered!r} for {hook}")
@@ -146,30 +149,14 @@ def _provider(plugin: Plugin, hook: str, base: type[P]) -> type[P]:
 
 def compute(name: str) -> type[Compute]:
     """Return the compute class of a plugin."""
-    return _provider(load(name), "gpudev_register_compute", Compute)  # type: ignore[type-abstract]
+    return _provider(load(name), "compute", Compute)  # type: ignore[type-abstract]
 
 
 def storage(name: str) -> type[Storage]:
     """Return the storage class of a plugin."""
-    return _provider(load(name), "gpudev_register_storage", Storage)  # type: ignore[type-abstract]
+    return _provider(load(name), "storage", Storage)  # type: ignore[type-abstract]
 
 
 def identity(name: str) -> type[IdentityProvider]:
     """Return the identity class of a plugin."""
-    return _provider(load(name), "gpudev_register_identity", IdentityProvider)  # type: ignore[type-abstract]
-
-
-_OFFERS = {
-    "compute": "gpudev_register_compute",
-    "storage": "gpudev_register_storage",
-    "identity": "gpudev_register_identity",
-    "policy": "gpudev_check_request",
-    "listener": "gpudev_reservation_changed",
-}
-
-
-def describe(name: str) -> Abilities:
-    """Load a plugin and say what it offers."""
-    plugin = load(name)
-    offers = tuple(kind for kind, hook in _OFFERS.items() if plugin.implements(hook))
-    return Abilities(name=plugin.name, distribution=plugin.distribution, version=plugin.version, offers=offers)
+    return _provider(load(name), "identity", IdentityProvider)  # type: ignore[type-abstract]

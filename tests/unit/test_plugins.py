@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from gpudev_sdk import config, plugins
+from gpudev_sdk import config, hookspecs, plugins
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.reservation import ReservationEvent
 from gpudev_sdk.domain.times import HOUR
@@ -157,9 +157,16 @@ def test_a_hook_that_returns_no_class_of_the_kind_is_refused(install):
 def test_a_plugin_says_what_it_offers(install):
     install("gold", f"{HOOKIMPL}\n@hookimpl\ndef gpudev_check_request(request, user): ...")
 
-    assert plugins.describe("gold") == plugins.Abilities(
-        name="gold", distribution="gpudev-gold", version="1.2", offers=("policy",)
-    )
+    loaded = plugins.load("gold")
+
+    assert (loaded.name, loaded.distribution, loaded.version) == ("gold", "gpudev-gold", "1.2")
+    assert loaded.offers == ("policy",)
+
+
+def test_every_hook_is_something_that_a_plugin_can_offer():
+    hooks = {name for name in vars(hookspecs) if name.startswith("gpudev_")}
+
+    assert {hook for hook, _ in plugins.OFFERS.values()} == hooks
 
 
 def test_a_named_policy_that_does_not_load_is_a_configuration_error(install):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpudev_aws.settings import AwsSettings
-from gpudev_sdk import config, plugins
+from gpudev_sdk import config
 from gpudev_sdk.errors import ConfigError
 from gpudev_sdk.testing import PluginContract
 
@@ -15,8 +15,8 @@ TABLE = {"compute": "aws", "storage": "aws"}
 class TestPlugin(PluginContract):
     entry_point = "aws"
 
-    def test_it_offers_boxes_disks_and_a_login(self):
-        assert plugins.describe("aws").offers == ("compute", "storage", "identity")
+    def test_it_offers_boxes_disks_and_a_login(self, plugin):
+        assert plugin.offers == ("compute", "storage", "identity")
 
 
 def test_compute_and_storage_share_a_table():

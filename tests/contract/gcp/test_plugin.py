@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from gpudev_sdk import plugins
 from gpudev_sdk.testing import PluginContract
 
 _BUILT = """
@@ -24,8 +23,8 @@ print(*sorted(name for name in sys.modules if name.partition(".")[0] in ("google
 class TestPlugin(PluginContract):
     entry_point = "gcp"
 
-    def test_it_offers_boxes_disks_and_a_login(self):
-        assert plugins.describe("gcp").offers == ("compute", "storage", "identity")
+    def test_it_offers_boxes_disks_and_a_login(self, plugin):
+        assert plugin.offers == ("compute", "storage", "identity")
 
     def test_nothing_of_google_is_imported_before_a_first_call(self):
         done = subprocess.run([sys.executable, "-c", _BUILT], capture_output=True, text=True, check=True, timeout=60)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from gpudev_sdk import plugins
 from gpudev_sdk.testing import PluginContract
 
 
 class TestPlugin(PluginContract):
     entry_point = "kind"
 
-    def test_it_offers_boxes_disks_and_a_login(self):
-        assert plugins.describe("kind").offers == ("compute", "storage", "identity")
+    def test_it_offers_boxes_disks_and_a_login(self, plugin):
+        assert plugin.offers == ("compute", "storage", "identity")

@@ -82,7 +82,7 @@ def test_the_list_says_what_the_loader_says(gpudev):
     told = {item["name"]: item["offers"] for item in json.loads(gpudev("plugins", "list", "--json").out)["items"]}
 
     assert {"kind", "example", "local", "ssh"} <= set(told)
-    assert told == {name: list(plugins.describe(name).offers) for name in told}
+    assert told == {name: list(plugins.load(name).offers) for name in told}
 
 
 def test_what_is_installed_is_read_once_however_much_that_is(gpudev, monkeypatch):

@@ -44,11 +44,9 @@ def command() -> None:
 
 def _look(found: plugins.Installed, everything: tuple[plugins.Installed, ...]) -> Listed:
     """Load one; what is installed was read once, and is not read again for each."""
-    from gpudev_cli.kit.sound import offers
-
     offered, error = [], None
     try:
-        offered = list(offers(plugins.load(found.name, [each.entry_point for each in everything])))
+        offered = list(plugins.load(found.name, [each.entry_point for each in everything]).offers)
     except PluginError as trouble:
         error = trouble.message
     return Listed(name=found.name, distribution=found.distribution, version=found.version, offers=offered, error=error)

@@ -8,26 +8,8 @@ import attrs
 
 from gpudev_sdk import plugins
 from gpudev_sdk.errors import BrokenPlugin, MissingAbility
-from gpudev_sdk.providers import (
-    Compute,
-    Gang,
-    IdentityProvider,
-    Installable,
-    ObjectStorage,
-    Scaling,
-    SharedStorage,
-    Spot,
-    Storage,
-)
+from gpudev_sdk.providers import Gang, Installable, ObjectStorage, Scaling, SharedStorage, Spot
 
-#: The hook of each thing that a plugin can offer, and the class that it returns, if it returns one.
-_HOOKS: dict[str, tuple[str, type[Any] | None]] = {
-    "compute": ("gpudev_register_compute", Compute),
-    "storage": ("gpudev_register_storage", Storage),
-    "identity": ("gpudev_register_identity", IdentityProvider),
-    "policy": ("gpudev_check_request", None),
-    "listener": ("gpudev_reservation_changed", None),
-}
 _ABILITIES: tuple[type[Any], ...] = (Gang, Installable, ObjectStorage, SharedStorage, Scaling, Spot)
 #: What a module with a fault in it raises when it is imported.
 _FAULTS = (
@@ -58,17 +40,12 @@ class Sound:
     needs: str = ""
 
 
-def offers(plugin: plugins.Plugin) -> tuple[str, ...]:
-    """Say what a loaded plugin offers."""
-    return tuple(kind for kind, (hook, _) in _HOOKS.items() if plugin.implements(hook))
-
-
 def look(name: str) -> Sound:
     """Load a plugin and its classes (laws 6.1 and 6.3); raise PluginError for whatever is wrong with it."""
     plugin = plugins.load(name)
     abilities: list[str] = []
     needs = ""
-    for hook, base in [_HOOKS[kind] for kind in offers(plugin)]:
+    for hook, base in [plugins.OFFERS[kind] for kind in plugin.offers]:
         if base is not None:
             offered, lacks = _offered(plugin, hook, base)
             needs = needs or lacks
@@ -77,7 +54,7 @@ def look(name: str) -> Sound:
         name=plugin.name,
         distribution=plugin.distribution,
         version=plugin.version,
-        offers=offers(plugin),
+        offers=plugin.offers,
         abilities=tuple(dict.fromkeys(abilities)),
         needs=needs,
     )
