@@ -11,6 +11,7 @@ import yaml
 from tests.chart.rendering import (
     CHART,
     SHAPES,
+    component,
     helm,
     identity,
     kinds,
@@ -121,6 +122,27 @@ def test_without_hooks_nothing_is_one_and_a_changed_job_is_another():
     assert len(jobs[0]) == 2
 
 
+@pytest.mark.parametrize(
+    "words", ["migration.podAnnotations.a=b", "migration.waitSeconds=7", "config.limits.max_hours=12"]
+)
+def test_an_ordinary_job_that_is_another_has_another_name(words):
+    def jobs(*words):
+        found = kinds(render(*values_of("no-hooks"), *words), "Job")
+        return {each["metadata"]["name"] for each in found if component(each) == "migrate"}
+
+    assert jobs() & jobs("--set", words) == set()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_pods_wait_for_is_there_beside_them_and_once_more_after_them(name):
+    """`helm install --wait` comes to the hooks after an install only when its pods are ready."""
+    migrating = [each for each in kinds(shape(name), "Job") if component(each) == "migrate"]
+    hooks = [each["metadata"].get("annotations", {}).get("helm.sh/hook") for each in migrating]
+
+    assert sorted(hooks, key=str) == ([None] if name == "no-hooks" else [None, "post-install,post-upgrade"])
+    assert all(each["spec"] == migrating[0]["spec"] for each in migrating)
+
+
 def test_hooks_run_in_order_around_the_rest():
     things = shape("kind")
     order = {
@@ -144,8 +166,8 @@ def test_hooks_run_in_order_around_the_rest():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--set", "apiService.service.type=LoadBalancer"), "allowPlainHttp=true"),
-        (("--set", "apiService.service.type=NodePort"), "allowPlainHttp=true"),
+        (("--set", "apiService.service.type=LoadBalancer,apiService.tls.selfSigned=false"), "allowPlainHttp=true"),
+        (("--set", "apiService.service.type=NodePort,apiService.tls.selfSigned=false"), "allowPlainHttp=true"),
         (("--set", "apiService.ingress.enabled=true,apiService.ingress.host=a.example.org"), "ingress.tlsSecret"),
         (("--set", "apiService.ingress.enabled=true,apiService.ingress.tlsSecret=a"), "ingress.host"),
         (("--set", "apiService.route.enabled=true"), "route.parentRefs"),
@@ -183,14 +205,53 @@ def _templates(things):
         yield pod["metadata"]["labels"]["app.kubernetes.io/component"], yaml.safe_dump(pod)
 
 
-def test_the_notes_say_the_next_three_commands(tmp_path):
+@pytest.fixture
+def notes(tmp_path):
+    """Return what an install says, as a function of its values: helm shows it to nobody who has no cluster."""
     chart = shutil.copytree(CHART, tmp_path / "chart")
     lines = (CHART / "templates" / "NOTES.txt").read_text(encoding="utf-8").splitlines()
     body = "\n".join(["kind: ConfigMap", "data:", "  notes: |", *(f"    {line}" for line in lines)])
     (chart / "templates" / "notes.yaml").write_text(body, encoding="utf-8")
-    made = helm("template", "gpu-dev", str(chart), "--show-only", "templates/notes.yaml", *LOCAL)
-    notes = yaml.safe_load(made.stdout)["data"]["notes"]
 
-    assert re.findall(r"^(\d)\.", notes, flags=re.MULTILINE) == ["1", "2", "3"]
-    assert "kubectl get pods -n gpu-controlplane" in notes
-    assert "test123" not in notes
+    def said(*words):
+        made = helm("template", "gpu-dev", str(chart), "--show-only", "templates/notes.yaml", *words)
+        assert made.returncode == 0, made.stderr
+        return yaml.safe_load(made.stdout)["data"]["notes"]
+
+    return said
+
+
+def test_the_notes_say_the_next_three_commands(notes):
+    said = notes(*LOCAL)
+
+    assert re.findall(r"^(\d)\.", said, flags=re.MULTILINE) == ["1", "2", "3"]
+    assert "kubectl get pods -n gpu-controlplane" in said
+    assert "test123" not in said
+
+
+def test_the_notes_of_the_local_form_lead_to_the_services_by_two_port_forwards_and_a_pin(notes):
+    lines = [line.strip() for line in notes(*LOCAL).splitlines()]
+
+    assert "kubectl port-forward -n gpu-controlplane svc/gpu-dev-api 7070:443 &" in lines
+    assert "kubectl port-forward -n gpu-controlplane svc/gpu-dev-gateway 7022:7022 &" in lines
+    (login,) = [line for line in lines if line.startswith("gpudev login ")]
+    assert login.startswith("gpudev login https://127.0.0.1:7070#sha256=$(kubectl get secret -n gpu-controlplane")
+    assert r"gpu-dev-authority -o jsonpath='{.data.ca\.crt}' | base64 -d | openssl x509 " in login
+
+
+PROXY = "apiService.publicOrigin=https://a.example.org,apiService.service.allowPlainHttp=true"
+INGRESS = "apiService.ingress.enabled=true,apiService.ingress.host=b.example.org,apiService.ingress.tlsSecret=b"
+ROUTE = "apiService.route.enabled=true,apiService.route.parentRefs[0].name=c,apiService.route.hostnames={c.example.org}"
+
+
+@pytest.mark.parametrize(
+    ("words", "host"), [(PROXY, "a"), (INGRESS, "b"), (ROUTE, "c")], ids=["proxy", "ingress", "route"]
+)
+def test_the_notes_name_what_people_dial_where_something_in_front_serves_tls(notes, words, host):
+    assert f"gpudev login https://{host}.example.org\n" in notes("--set", words)
+
+
+def test_the_notes_name_the_pin_of_a_public_name_too(notes):
+    said = notes("--set", "apiService.publicOrigin=https://a.example.org,apiService.service.type=LoadBalancer")
+
+    assert "gpudev login https://a.example.org#sha256=$(kubectl get secret " in said

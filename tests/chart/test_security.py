@@ -158,7 +158,7 @@ def test_the_first_secrets_job_may_make_secrets_and_look_at_its_own():
 
     assert [(rule["verbs"], rule.get("resourceNames")) for rule in rules] == [
         (["create"], None),
-        (["get"], ["gpu-dev-secrets"]),
+        (["get"], ["gpu-dev-secrets", "gpu-dev-authority"]),
     ]
 
 

@@ -201,10 +201,28 @@ def test_a_database_that_recovers_is_not_taken_for_dead():
     assert container["readinessProbe"]["exec"]["command"][0] == "pg_isready"
 
 
-def test_an_api_with_a_certificate_is_asked_by_https():
-    (api,) = [pod for pod in of(shape("external-database"), CONTROL) if component(pod) == "api"]
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_service_offers_the_port_of_probes_and_metrics_and_only_a_monitor_is_let_in_there(name):
+    things = shape(name)
+    offered = {port["targetPort"] for each in kinds(things, "Service") for port in each["spec"]["ports"]}
+    assert "health" not in offered
+    for pod in of(things, CONTROL):
+        if component(pod) in SERVING - {"gateway"}:
+            (port,) = [
+                each["containerPort"] for each in pod["spec"]["containers"][0]["ports"] if each["name"] == "health"
+            ]
+            assert (port in let_in(things, pod)) == bool(kinds(things, "PodMonitor")), component(pod)
 
-    assert api["spec"]["containers"][0]["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+
+def test_a_monitor_reads_a_port_that_its_pods_have():
+    things = shape("everything")
+    monitors = kinds(things, "PodMonitor")
+    for monitor in monitors:
+        (pod,) = [each for each in of(things, CONTROL) if selects(monitor["spec"]["selector"], labels(each))]
+        names = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+        assert {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]} <= names
+
+    assert {component(each) for each in monitors} >= {"api", "processor"}
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -1,9 +1,9 @@
 {{/* What the schema cannot say: each stops the rendering with a sentence and the next step. */}}
 {{- define "gpudev.checks" -}}
 {{- $api := .Values.apiService -}}{{- $postgres := .Values.postgres -}}
-{{- $plain := not (or $api.tls.existingSecret $api.service.allowPlainHttp) -}}
+{{- $plain := not (or (include "gpudev.tlsSecret" .) $api.service.allowPlainHttp) -}}
 {{- if and $plain (ne $api.service.type "ClusterIP") -}}
-{{- fail (printf "apiService.service.type=%s would serve tokens over plain HTTP. Set apiService.tls.existingSecret, use apiService.ingress, or say yes by apiService.service.allowPlainHttp=true." $api.service.type) -}}
+{{- fail (printf "apiService.service.type=%s would serve tokens over plain HTTP. Set apiService.tls.existingSecret or apiService.tls.selfSigned=true, use ClusterIP behind an Ingress, or say yes by apiService.service.allowPlainHttp=true." $api.service.type) -}}
 {{- end -}}
 {{- if and $api.ingress.enabled (not $api.ingress.host) -}}
 {{- fail "apiService.ingress is enabled without a host. Set apiService.ingress.host to the name that people dial." -}}

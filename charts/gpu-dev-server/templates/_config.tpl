@@ -100,8 +100,11 @@
 {{- mergeOverwrite $backends (.Values.config.backends | default dict | deepCopy) | toYaml -}}
 {{- end -}}
 
+{{/* What people's ssh dials. A Service that only the cluster reaches is dialled by a port-forward, beside that of the API: 127.0.0.1 is told
+as the host by which they reach the API. */}}
 {{- define "gpudev.gatewayAddress" -}}
-{{- .Values.sshGateway.address | default (printf "%s.%s.svc:%d" (include "gpudev.name" (list . "gateway")) .Values.namespaces.controlplane (.Values.sshGateway.service.port | int)) -}}
+{{- $inside := ternary "127.0.0.1:7022" "" (eq .Values.sshGateway.service.type "ClusterIP") -}}
+{{- .Values.sshGateway.address | default $inside | default (printf "%s.%s.svc:%d" (include "gpudev.name" (list . "gateway")) .Values.namespaces.controlplane (.Values.sshGateway.service.port | int)) -}}
 {{- end -}}
 
 {{- define "gpudev.names" -}}

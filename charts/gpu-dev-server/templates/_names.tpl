@@ -28,6 +28,29 @@ that and the namespace of the control plane, so that two releases never meet. */
 {{- end -}}
 {{- end -}}
 
+{{/* Says yes where the API shows a certificate by an authority of the release's own: wherever nothing else would serve TLS. */}}
+{{- define "gpudev.selfSigned" -}}
+{{- $api := .Values.apiService -}}
+{{- if and $api.tls.selfSigned (not (or $api.tls.existingSecret $api.ingress.enabled $api.route.enabled $api.service.allowPlainHttp)) }}yes{{ end -}}
+{{- end -}}
+
+{{/* The Secret that the API's pods serve TLS with; empty where TLS ends in front of them. */}}
+{{- define "gpudev.tlsSecret" -}}
+{{- if .Values.apiService.tls.existingSecret -}}
+{{- .Values.apiService.tls.existingSecret -}}
+{{- else if include "gpudev.selfSigned" . -}}
+{{- include "gpudev.name" (list . "authority") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gpudev.apiScheme" -}}
+{{- if include "gpudev.tlsSecret" . }}https{{ else }}http{{ end -}}
+{{- end -}}
+
+{{- define "gpudev.apiPort" -}}
+{{- .Values.apiService.service.port | default (ternary 443 80 (eq (include "gpudev.apiScheme" .) "https")) | int -}}
+{{- end -}}
+
 {{- define "gpudev.databaseHost" -}}
 {{- if eq .Values.postgres.mode "cloudnative-pg" -}}
 {{- printf "%s-rw.%s.svc" .Values.postgres.cloudNativePG.cluster (.Values.postgres.cloudNativePG.namespace | default .Values.namespaces.controlplane) -}}

@@ -96,7 +96,7 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/* The pod of one of our services. A dict: root, component, values, args; perhaps files (of secrets), config, kube (its service
-account's token), plugins, ports, probe (its port), tls, restart, given (a Secret with a password). */}}
+account's token), plugins, ports, probe (its port), tls (a Secret), restart, given (a Secret with a password). */}}
 {{- define "gpudev.servicePod" -}}
 {{- $root := .root -}}{{- $install := and .plugins $root.Values.plugins.packages -}}
 serviceAccountName: {{ include "gpudev.name" (list $root .component) }}
@@ -165,18 +165,17 @@ volumes:
 
 {{/* Alive is the process; ready is the database and its schema. A database that is away ends no pod. */}}
 {{- define "gpudev.probes" -}}
-{{- $scheme := ternary "HTTPS" "HTTP" (not (empty .tls)) -}}
 startupProbe:
-  httpGet: {path: /healthz, port: {{ .probe }}, scheme: {{ $scheme }}}
+  httpGet: {path: /healthz, port: {{ .probe }}}
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
-  httpGet: {path: /healthz, port: {{ .probe }}, scheme: {{ $scheme }}}
+  httpGet: {path: /healthz, port: {{ .probe }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: /readyz, port: {{ .probe }}, scheme: {{ $scheme }}}
+  httpGet: {path: /readyz, port: {{ .probe }}}
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2
@@ -197,7 +196,13 @@ readinessProbe:
     sources:
       {{- include "gpudev.secretSources" (list $root .files) | nindent 6 }}
       {{- with .tls }}
-      - secret: {name: {{ . }}}
+      - secret:
+          name: {{ . }}
+          {{- if include "gpudev.selfSigned" $root }}
+          items:
+            - {key: ca.crt, path: ca.crt}
+            - {key: ca.key, path: ca.key}
+          {{- end }}
       {{- end }}
 {{- end }}
 {{- with .given }}

@@ -176,7 +176,7 @@ class Apart:
         if word == "processor":
             # Only because the backend is this machine, whose boxes both processors have to find.
             more += ["--scratch", str(self.root / "scratch")]
-        if word in ("processor", "gateway"):
+        if word in ("processor", "gateway", "api"):
             ports["health"] = free_port()
             more += ["--health", f"127.0.0.1:{ports['health']}"]
         folder = str(secrets or self.folder_of(word))
@@ -202,7 +202,8 @@ class Apart:
     def get(self, service, path="/readyz", token=None):
         """Ask a service; return (status, text), or (0, why) when it does not answer."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        scheme, port = ("https", service.ports["api"]) if "api" in service.ports else ("http", service.ports["health"])
+        people = path.startswith("/v1") and "api" in service.ports
+        scheme, port = ("https", service.ports["api"]) if people else ("http", service.ports["health"])
         try:
             answer = httpx2.get(f"{scheme}://127.0.0.1:{port}{path}", headers=headers, verify=self.trust, timeout=10)
         except httpx2.HTTPError as error:

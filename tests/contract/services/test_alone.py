@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+import urllib.request
 
+import httpx2
 import psycopg
 import pytest
 
@@ -137,6 +139,17 @@ def test_the_api_shows_counts_and_no_names(apart):
     assert "invariant" not in text
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz", "/"])
+def test_people_are_answered_v1_and_nothing_beside_it(apart, path):
+    service = apart.service(f"door{path.replace('/', '-')}", "api")
+    url = f"https://127.0.0.1:{service.ports['api']}{path}"
+    with running(service):
+        until(lambda: apart.get(service, "/healthz")[0] == 200)
+        apart.until_ready(service)
+        assert httpx2.get(url, verify=apart.trust, timeout=10).status_code == 404
+        assert apart.get(service, "/v1/metrics")[0] == 401
+
+
 def test_a_processor_shows_the_laws(apart):
     service = apart.service("laws", "processor")
     with running(service):
@@ -150,10 +163,10 @@ def test_a_processor_shows_the_laws(apart):
 def test_without_a_certificate_the_api_speaks_plain_http(apart):
     folder = apart.folder_of("api", **{"tls.crt": None, "tls.key": None, "ca.crt": None})
     service = apart.service("plain", "api", secrets=folder)
-    service.ports["health"] = service.ports.pop("api")
     with running(service):
         apart.until_ready(service)
-        assert apart.get(service, "/v1/healthz")[0] == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{service.ports['api']}/v1/healthz", timeout=10) as answer:
+            assert answer.status == 200
 
 
 def test_a_gateway_that_is_given_the_engines_way_in_takes_it(apart):

@@ -11,9 +11,10 @@ import threading
 import attrs
 import pytest
 
+from gpudev_services.cluster.certificates import shown
 from gpudev_services.cluster.dsn import login_of
 from gpudev_services.cluster.secrets import Secrets
-from gpudev_services.tls import ensure_certificates, server_context
+from gpudev_services.tls import client_context, ensure_certificates, server_context
 from tests.contract.services.apart import BIN
 
 SECRETS = "/api/v1/namespaces/gpu/secrets"
@@ -51,12 +52,12 @@ class Cluster:
         """Run the command as a pod would."""
         server = ["--server", f"https://127.0.0.1:{self.port}", "--account", self.folder]
         return subprocess.run(
-            [BIN / "gpudev-services", "first-secrets", "--namespace", "gpu", "--secret", "first", *server, *words],
+            [BIN / "gpudev-services", "first-secrets", "--namespace", "gpu", *server, *(words or ("--secret", "first"))],
             capture_output=True, text=True, timeout=30, check=False, env={"PATH": str(BIN), "TMPDIR": str(self.folder)},
         )  # fmt: skip
 
-    def content(self):
-        return {name: base64.b64decode(value) for name, value in self.secrets["first"]["data"].items()}
+    def content(self, secret="first"):
+        return {name: base64.b64decode(value) for name, value in self.secrets[secret]["data"].items()}
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def cluster(tmp_path):
 
 
 def test_a_new_installs_secret_is_what_its_services_need(cluster, tmp_path):
-    done = cluster.run("--database", "pg.gpu.svc:5433/gpudev")
+    done = cluster.run("--secret", "first", "--database", "pg.gpu.svc:5433/gpudev")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("made the Secret first with api-dsn, ")
@@ -123,10 +124,10 @@ def test_a_new_installs_secret_is_what_its_services_need(cluster, tmp_path):
 
 
 def test_no_two_installs_share_anything(cluster):
-    cluster.run("--database", "pg.gpu.svc:5433/gpudev")
+    cluster.run("--secret", "first", "--database", "pg.gpu.svc:5433/gpudev")
     one = cluster.content()
     cluster.secrets.clear()
-    cluster.run("--database", "pg.gpu.svc:5433/gpudev")
+    cluster.run("--secret", "first", "--database", "pg.gpu.svc:5433/gpudev")
 
     assert {name for name, value in cluster.content().items() if one[name] == value} == set()
 
@@ -134,7 +135,7 @@ def test_no_two_installs_share_anything(cluster):
 def test_an_owner_and_a_password_that_somebody_else_chose_are_taken(cluster, tmp_path):
     (tmp_path / "owner-password").write_text("it's theirs\n")
 
-    done = cluster.run("--database", "pg/gpudev", "--owner", "boss", "--given", tmp_path)
+    done = cluster.run("--secret", "first", "--database", "pg/gpudev", "--owner", "boss", "--given", tmp_path)
 
     assert done.returncode == 0, done.stderr
     content = cluster.content()
@@ -143,7 +144,7 @@ def test_an_owner_and_a_password_that_somebody_else_chose_are_taken(cluster, tmp
 
 
 def test_a_database_that_is_no_place_makes_nothing(cluster):
-    done = cluster.run("--database", "pg gpudev")
+    done = cluster.run("--secret", "first", "--database", "pg gpudev")
 
     assert done.returncode == 2
     assert "is not HOST[:PORT]/NAME" in done.stderr
@@ -186,6 +187,47 @@ def test_nothing_but_the_one_secret_is_asked_for(cluster):
     cluster.run()
 
     assert cluster.asked == [("GET", f"{SECRETS}/first"), ("POST", SECRETS)]
+
+
+def test_an_authority_is_a_secret_of_its_own_that_the_api_serves_tls_with(cluster, tmp_path):
+    done = cluster.run("--secret", "first", "--authority", "second")
+
+    assert done.returncode == 0, done.stderr
+    assert "made the Secret second with ca.crt, ca.key\n" in done.stdout
+    assert not {"ca.crt", "ca.key"} & set(cluster.content())
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    for name, value in cluster.content("second").items():
+        (mounted / name).write_bytes(value)
+    made = shown(Secrets(mounted), tmp_path / "made", ["127.0.0.1"]).certificates
+    assert made.ca_pem == cluster.content("second")["ca.crt"]
+    client_context(made.ca_pem)
+
+
+def test_an_authority_is_added_to_an_older_install_and_never_made_again(cluster):
+    cluster.run("--secret", "first")
+    before = dict(cluster.secrets)
+
+    assert cluster.run("--secret", "first", "--authority", "second").returncode == 0
+    made = dict(cluster.secrets)
+    assert cluster.run("--secret", "first", "--authority", "second").returncode == 0
+
+    assert cluster.secrets == made
+    assert made["first"] == before["first"]
+
+
+def test_only_an_authority_is_made_where_the_rest_is_the_operators(cluster):
+    assert cluster.run("--authority", "second").returncode == 0
+
+    assert set(cluster.secrets) == {"second"}
+
+
+def test_without_a_name_nothing_is_made(cluster):
+    done = cluster.run("--owner", "boss")
+
+    assert done.returncode == 2
+    assert "--secret NAME" in done.stderr
+    assert cluster.asked == []
 
 
 @pytest.mark.parametrize(("method", "verb"), [("GET", "get"), ("POST", "create")])

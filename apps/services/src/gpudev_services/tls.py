@@ -65,6 +65,15 @@ def pin_of(pem: bytes) -> str:
     return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
 
 
+def end_of(certificates: Certificates) -> float | None:
+    """Return until when the server's certificate is good, as a timestamp; None while its file cannot be read."""
+    try:
+        found = x509.load_pem_x509_certificate(certificates.certificate.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found.not_valid_after_utc.timestamp()
+
+
 def login_line(origin: str, certificates: Certificates) -> str:
     """Return what a person types on another machine."""
     return f"gpudev login {origin}#sha256={certificates.pin}"
@@ -93,6 +102,13 @@ def ensure_certificates(folder: pathlib.Path, names: Sequence[str], now: dt.date
         replace(server_path, _make_server(ca, wanted, moment).pem() + ca_pem)
     pem = ca.certificate.public_bytes(Encoding.PEM)
     return Certificates(certificate=server_path, key=server_path, ca_pem=pem, pin=pin_of(pem))
+
+
+def make_authority(now: dt.datetime | None = None) -> tuple[bytes, bytes]:
+    """Return the certificate and the key of a fresh authority, both in PEM form; in one file `ca.pem`, the key is first."""
+    made = _make_ca(now or dt.datetime.now(dt.UTC))
+    certificate = made.certificate.public_bytes(Encoding.PEM)
+    return certificate, made.pem().removesuffix(certificate)
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:

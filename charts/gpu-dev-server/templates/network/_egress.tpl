@@ -54,14 +54,14 @@
 
 {{/* Who is there, what of it may be dialled, and where it may go. */}}
 {{- define "gpudev.ways" -}}
-api: {ports: [7070], out: [dns, database, internet]}
+api: {ports: [7070{{ if .Values.monitoring.serviceMonitor.enabled }}, 7073{{ end }}], out: [dns, database, internet]}
 processor: {out: [dns, database, apis]{{ if .Values.monitoring.serviceMonitor.enabled }}, ports: [7071]{{ end }}}
 gateway: {ports: [7022], out: [dns, database, boxes]}
 availability: {out: [dns, database, apis]}
 expiry: {out: [dns, database]}
 migrate: {out: [dns, database]}
 test: {out: [dns, services]}
-{{- if not .Values.secrets.existingSecret }}
+{{- if include "gpudev.firstSecrets" . }}
 first-secrets: {out: [dns, apis]}
 {{- end }}
 {{- if eq .Values.postgres.mode "chart" }}

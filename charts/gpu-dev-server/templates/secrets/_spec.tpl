@@ -1,8 +1,17 @@
-{{/* Makes the Secret of the release if it is not there, and never changes one that is. */}}
+{{/* Which Secrets there are to make: the release's own, and its authority's. */}}
+{{- define "gpudev.firstSecrets" -}}
+{{- if not .Values.secrets.existingSecret }}{{ include "gpudev.secretName" . }} {{ end -}}
+{{- if include "gpudev.selfSigned" . }}{{ include "gpudev.tlsSecret" . }}{{ end -}}
+{{- end -}}
+
+{{/* Makes those that are not there, and never changes one that is. */}}
 {{- define "gpudev.firstSecretsPod" -}}
 {{- $auth := .Values.postgres.auth -}}
-{{- $args := list "first-secrets" (printf "--namespace=%s" .Values.namespaces.controlplane) (printf "--secret=%s" (include "gpudev.secretName" .)) -}}
+{{- $args := list "first-secrets" (printf "--namespace=%s" .Values.namespaces.controlplane) -}}
+{{- if include "gpudev.selfSigned" . -}}{{- $args = append $args (printf "--authority=%s" (include "gpudev.tlsSecret" .)) -}}{{- end -}}
 {{- $given := dict -}}
+{{- if not .Values.secrets.existingSecret -}}
+{{- $args = append $args (printf "--secret=%s" (include "gpudev.secretName" .)) -}}
 {{- if ne .Values.postgres.mode "external" -}}
 {{- $args = concat $args (list (printf "--database=%s:5432/%s" (include "gpudev.databaseHost" .) $auth.database) (printf "--owner=%s" $auth.username)) -}}
 {{- if $auth.existingSecret -}}
@@ -11,6 +20,7 @@
 {{- $given = dict "name" (printf "%s-superuser" .Values.postgres.cloudNativePG.cluster) "key" "password" -}}
 {{- else if $auth.password -}}
 {{- $given = dict "name" (include "gpudev.name" (list . "given")) "key" "password" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $given -}}{{- $args = append $args "--given=/var/run/gpudev/given" -}}{{- end -}}

@@ -1,9 +1,6 @@
-"""The edge of the API as a service: the probes, and nothing else until there is a database to answer from."""
+"""The edge of the API as a service: a problem that says to wait, until there is a database to answer from."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Callable, Mapping
 
 import msgspec
 from litestar.enums import ScopeType
@@ -11,20 +8,21 @@ from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEven
 
 from gpudev_sdk.errors import GpudevError, Unavailable
 from gpudev_sdk.wire.views import ProblemView
-from gpudev_services.api.metrics import CONTENT_TYPE
 from gpudev_services.api.problems import TYPES
-from gpudev_services.cluster.health import Answer, living, ready
 
 STARTING = Unavailable("gpudev is starting, or waits for its database")
 
 
 class Edge:
-    """Answers the probes in this process's own words, and hands everything else on to the application once there is one."""
+    """Hands everything on to the application once there is one. Nothing is answered here that a person may not see."""
 
-    def __init__(self, why_not: Callable[[], GpudevError | None], figures: Callable[[], bytes]) -> None:
-        self._why_not = why_not
-        self._figures = figures
+    def __init__(self) -> None:
         self._app: ASGIApp | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an application."""
+        return self._app is not None
 
     def open(self, app: ASGIApp) -> None:
         """Hand requests on from now on."""
@@ -32,44 +30,19 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        own = self._own().get(scope["path"]) if scope["type"] == ScopeType.HTTP else None
-        if own is not None:
-            await _say(send, await asyncio.to_thread(_asked, own))
-        elif self._app is not None:
+        if self._app is not None:
             await self._app(scope, receive, send)
-        else:
-            await _say(send, _problem(STARTING))
-
-    def _own(self) -> Mapping[str, Callable[[], Answer]]:
-        return {
-            "/healthz": living,
-            "/readyz": self._ready,
-            "/metrics": lambda: Answer(200, self._figures(), CONTENT_TYPE),
-        }
-
-    def _ready(self) -> Answer:
-        return ready(lambda: self._why_not() or (STARTING if self._app is None else None))
+        elif scope["type"] == ScopeType.HTTP:
+            await _say(send, STARTING)
 
 
-def _asked(own: Callable[[], Answer]) -> Answer:
-    try:
-        return own()
-    except GpudevError as error:
-        return _problem(error)
-
-
-def _problem(error: GpudevError) -> Answer:
+async def _say(send: Send, error: GpudevError) -> None:
     title = (type(error).__doc__ or error.code).strip().splitlines()[0]
     problem = ProblemView(type=TYPES + error.code, title=title, status=503, detail=error.message, request_id="")
-    return Answer(503, msgspec.json.encode(problem), "application/problem+json")
-
-
-async def _say(send: Send, answer: Answer) -> None:
-    headers = [(b"content-type", answer.kind.encode()), (b"content-length", str(len(answer.body)).encode())]
-    headers.append((b"cache-control", b"no-store"))
-    if answer.status == 503:
-        headers.append((b"retry-after", b"1"))
-    start: HTTPResponseStartEvent = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": answer.body, "more_body": False}
+    content = msgspec.json.encode(problem)
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(content)).encode())]
+    headers += [(b"cache-control", b"no-store"), (b"retry-after", b"1")]
+    start: HTTPResponseStartEvent = {"type": "http.response.start", "status": 503, "headers": headers}
+    body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": content, "more_body": False}
     await send(start)
     await send(body)

@@ -15,7 +15,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gpudev_sdk.errors import InvalidRequest
 from gpudev_services.cluster.account import Account
 from gpudev_services.cluster.dsn import quoted
-from gpudev_services.cluster.secrets import CONTROL_PLANE, GATEWAY_KEY, HOST_CA, NONCE, NONCE_BYTES, private_text
+from gpudev_services.cluster.secrets import (
+    AUTHORITY,
+    AUTHORITY_KEY,
+    CONTROL_PLANE,
+    GATEWAY_KEY,
+    HOST_CA,
+    NONCE,
+    NONCE_BYTES,
+    private_text,
+)
+from gpudev_services.tls import make_authority
 
 _PLACE = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?/(?P<name>[A-Za-z0-9_-]+)\Z")
 API_ROLE, ENGINE_ROLE = "gpudev_api", "gpudev_engine"
@@ -59,9 +69,14 @@ def fresh(wanted: Wanted) -> dict[str, bytes]:
     return made
 
 
-def make(account: Account, name: str, wanted: Wanted) -> str:
-    """Make the Secret unless it is there; return what was done."""
-    entries = fresh(wanted)
+def fresh_authority() -> dict[str, bytes]:
+    """Return what the Secret of an install's own certificate authority holds."""
+    certificate, key = make_authority()
+    return {AUTHORITY: certificate, AUTHORITY_KEY: key}
+
+
+def make(account: Account, name: str, entries: Mapping[str, bytes]) -> str:
+    """Make a Secret unless it is there; return what was done."""
     found = account.find_secret(name)
     if found is None and account.create_secret(name, entries):
         return f"made the Secret {name} with {', '.join(sorted(entries))}"

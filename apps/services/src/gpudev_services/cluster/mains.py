@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 
+from gpudev_sdk.errors import InvalidRequest
 from gpudev_services import logs
 from gpudev_services.cluster.ending import Ending
 from gpudev_services.cluster.parts import Given, read
@@ -42,7 +43,10 @@ def _api(arguments: argparse.Namespace) -> int:
     from gpudev_services.cluster import api
 
     given, ending = _begin(arguments)
-    api.run(given, arguments.listen, arguments.public_origin, ending)
+    where = api.Where(
+        listen=arguments.listen, origins=arguments.public_origin, health=arguments.health, local=arguments.local
+    )
+    api.run(given, where, ending)
     return 0
 
 
@@ -94,14 +98,19 @@ def _expiry(arguments: argparse.Namespace) -> int:
 
 def _first_secrets(arguments: argparse.Namespace) -> int:
     from gpudev_services.cluster.account import MOUNTED, SERVER, Account
-    from gpudev_services.cluster.first_secrets import Wanted, make
+    from gpudev_services.cluster.first_secrets import Wanted, fresh, fresh_authority, make
     from gpudev_services.cluster.secrets import Secrets
 
     folder = arguments.account or MOUNTED
     account = Account(namespace=arguments.namespace, server=arguments.server or SERVER, folder=folder)
     password = "" if arguments.given is None else Secrets(arguments.given).text("owner-password")
     wanted = Wanted(database=arguments.database, owner=arguments.owner, password=password)
-    _say(make(account, arguments.secret, wanted))
+    if not arguments.secret and not arguments.authority:
+        raise InvalidRequest("no Secret is named", hint="Name one: --secret NAME, --authority NAME, or both.")
+    if arguments.secret:
+        _say(make(account, arguments.secret, fresh(wanted)))
+    if arguments.authority:
+        _say(make(account, arguments.authority, fresh_authority()))
     return 0
 
 

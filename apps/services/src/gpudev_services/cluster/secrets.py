@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import pathlib
-import ssl
 import uuid
 
 import attrs
@@ -23,10 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 from gpudev_sdk.errors import ConfigError
 from gpudev_sdk.ssh.keys import parse_public_key
 from gpudev_services.cluster.dsn import quoted
-from gpudev_services.tls import Certificates, pin_of
 
 OWNER_DSN, API_DSN, ENGINE_DSN = "owner-dsn", "api-dsn", "engine-dsn"
 HOST_CA, GATEWAY_KEY, NONCE, CONTROL_PLANE = "host-ca", "gateway-key", "nonce-secret", "control-plane-id"
+#: What the API serves TLS with: a certificate of somebody's, or an authority that it makes its own with.
+CERTIFICATE, CERTIFICATE_KEY, AUTHORITY, AUTHORITY_KEY = "tls.crt", "tls.key", "ca.crt", "ca.key"
 NONCE_BYTES = 32
 MAKE_KEY = (
     "Put an Ed25519 key without a passphrase there, in OpenSSH or PKCS#8 form: ssh-keygen -t ed25519 -N '' -f {}."
@@ -125,24 +125,9 @@ class Secrets:
                 f"the secret {self.folder / CONTROL_PLANE} is no UUID", hint=WANTED[CONTROL_PLANE]
             ) from error
 
-    def certificates(self) -> Certificates | None:
-        """Return what to serve TLS with, or None where that is done in front of us. `ca.crt` is served for pinning, if there."""
-        certificate, key = self.folder / "tls.crt", self.folder / "tls.key"
-        if not certificate.exists() and not key.exists():
-            return None
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-        except (OSError, ssl.SSLError) as error:
-            hint = (
-                "Mount a certificate and its key, both in PEM form, or neither to have TLS ended in front of the API."
-            )
-            raise ConfigError(
-                f"{certificate} and {key} cannot be used: {error.strerror or error}", hint=hint
-            ) from error
-        authority = self._bytes("ca.crt") if self.has("ca.crt") else b""
-        return Certificates(
-            certificate=certificate, key=key, ca_pem=authority, pin=pin_of(authority) if authority else ""
-        )
+    def content(self, name: str) -> bytes:
+        """Return a file as it is; empty if it is not there."""
+        return self._bytes(name) if self.has(name) else b""
 
 
 def private_text(key: Ed25519PrivateKey) -> bytes:

@@ -25,6 +25,10 @@ def _answering(commands: Commands) -> None:
     api.add_argument(
         "--public-origin", action="append", default=[], metavar="URL", help="where people reach it; may be given again"
     )
+    api.add_argument(
+        "--local", type=pathlib.Path, metavar="DIR", help="answer the machine's owner, too, by a socket in this folder"
+    )
+    add_health(api)
     gateway = _service(commands, "gateway", "let people in by SSH")
     gateway.add_argument("--listen", default="0.0.0.0:7022", metavar="HOST:PORT")
     add_health(gateway)
@@ -37,9 +41,16 @@ def _once(commands: Commands) -> None:
     person = _service(commands, "admin-user", "make the first admin")
     person.add_argument("name", metavar="NAME")
     person.add_argument("--key", type=pathlib.Path, metavar="FILE", help="their public key")
-    first = commands.add_parser("first-secrets", help="make the Secret of a new install, in a pod")
+    _first_secrets(commands)
+
+
+def _first_secrets(commands: Commands) -> None:
+    first = commands.add_parser("first-secrets", help="make the Secrets of a new install, in a pod")
     first.add_argument("--namespace", required=True, metavar="NS")
-    first.add_argument("--secret", required=True, metavar="NAME")
+    first.add_argument("--secret", default="", metavar="NAME", help="of keys, identity and passwords")
+    first.add_argument(
+        "--authority", default="", metavar="NAME", help="of a certificate authority of its own, for the API's TLS"
+    )
     first.add_argument(
         "--database", default="", metavar="HOST[:PORT]/NAME", help="also write down the ways to this database"
     )
@@ -82,7 +93,9 @@ def add_migrate(parser: argparse.ArgumentParser) -> None:
 
 def add_health(parser: argparse.ArgumentParser) -> None:
     """Add where the probes are answered."""
-    parser.add_argument("--health", metavar="HOST:PORT", help="answer /healthz and /readyz there")
+    parser.add_argument(
+        "--health", metavar="HOST:PORT", help="answer /healthz and /readyz there, and /metrics if there are any"
+    )
 
 
 def add_scratch(parser: argparse.ArgumentParser) -> None:
