@@ -7,26 +7,15 @@ import shutil
 import time
 
 import psycopg
+from psycopg.rows import dict_row
 
 from gpudev_sdk.errors import NotFound, StoreError
 from gpudev_sdk.store import roles
 from gpudev_sdk.store.embedded import binaries, passwords, pgdata, postmaster
 from gpudev_sdk.store.embedded.layout import Layout, sync_folder, usable
 from gpudev_sdk.store.embedded.server import DATABASE, end_left_over, ensure_roles
-
-#: A transaction id that is older than every one to come: ids of another server mean nothing in this one.
-_FORGET_TRANSACTIONS = """
-DO $$
-BEGIN
-    IF to_regclass('public.listener_cursor') IS NOT NULL THEN
-        SET LOCAL session_replication_role = replica;
-        UPDATE listener_cursor c SET xid = '3', number = COALESCE(
-            (SELECT min(e.number) - 1 FROM reservation_event e WHERE (e.xid, e.number) > (c.xid, c.number)),
-            (SELECT max(e.number) FROM reservation_event e), 0);
-        UPDATE reservation_event SET xid = '3';
-    END IF;
-END $$
-"""
+from gpudev_sdk.store.restored import forget_transactions
+from gpudev_sdk.store.rows import Row
 
 
 def restore(folder: pathlib.Path, dump: pathlib.Path) -> pathlib.Path:
@@ -67,9 +56,10 @@ def _fill(fresh: Layout, dump: pathlib.Path) -> None:
 
 
 def _renumber(fresh: Layout) -> None:
+    dsn = passwords.dsn(fresh, passwords.SUPERUSER, DATABASE)
     try:
-        with psycopg.connect(passwords.dsn(fresh, passwords.SUPERUSER, DATABASE)) as conn:
-            conn.execute(_FORGET_TRANSACTIONS)
+        with psycopg.Connection[Row].connect(dsn, row_factory=dict_row) as conn:
+            forget_transactions(conn)
     except psycopg.OperationalError as error:
         raise StoreError(f"the restore failed: {error}") from error
 

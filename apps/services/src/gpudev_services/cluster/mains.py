@@ -74,7 +74,8 @@ def migrate(arguments: argparse.Namespace) -> int:
     from gpudev_services.cluster import migrating
 
     logs.to_terminal()
-    _say(*migrating.migrate(read(arguments.config, arguments.secrets), arguments.wait))
+    given = read(arguments.config, arguments.secrets)
+    _say(*migrating.migrate(given, arguments.wait, arguments.restored))
     return 0
 
 
@@ -86,6 +87,26 @@ def _availability(arguments: argparse.Namespace) -> int:
         trouble = sweeps.availability(given, scratch)
     _say(*(f"{backend} cannot be seen: {why}" for backend, why in sorted(trouble.items())))
     return 1 if trouble else 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from gpudev_services.cluster import overseeing
+
+    given, _ = _begin(arguments)
+    with _scratch(arguments) as scratch:
+        found = overseeing.doctor(given, scratch)
+    _say(*(found or ["all is well"]))
+    return 1 if found else 0
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    from gpudev_services.cluster import overseeing
+
+    given, _ = _begin(arguments)
+    with _scratch(arguments) as scratch:
+        said, goes_on = overseeing.adopt(given, scratch, arguments.backend, arguments.seen)
+    _say(*said)
+    return 0 if goes_on else 1
 
 
 def _expiry(arguments: argparse.Namespace) -> int:
@@ -126,6 +147,8 @@ RUN: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "gateway": _gateway,
     "availability": _availability,
     "expiry": _expiry,
+    "doctor": _doctor,
+    "adopt": _adopt,
     "first-secrets": _first_secrets,
     "admin-user": _admin_user,
 }

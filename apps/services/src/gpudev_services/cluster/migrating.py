@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 
 from gpudev_sdk import clock
+from gpudev_sdk.engine.claim import pause_everything
 from gpudev_sdk.errors import ConfigError, StoreError, Unavailable
 from gpudev_sdk.store import roles as names
 from gpudev_sdk.store.migrate import migrate as apply
 from gpudev_sdk.store.migrate import schema_of
+from gpudev_sdk.store.pool import Store
+from gpudev_sdk.store.restored import forget_grants, forget_transactions, is_noted, note
 from gpudev_services.cluster import roles
 from gpudev_services.cluster.dsn import login_of
 from gpudev_services.cluster.parts import Given, opened
@@ -16,22 +19,54 @@ from gpudev_services.cluster.readiness import PAUSE, Readiness
 from gpudev_services.cluster.secrets import API_DSN, ENGINE_DSN, OWNER_DSN
 from gpudev_services.up import build
 
+PUT_BACK = (
+    "every backend is paused; look at the differences with `gpudev-services adopt BACKEND` where a processor runs"
+)
 SERVICES = {API_DSN: names.API, ENGINE_DSN: names.ENGINE}
 
 
-def migrate(given: Given, patience: float) -> list[str]:
-    """Do all of it; return what to say. Safe to repeat, and to run twice at once."""
+def migrate(given: Given, patience: float, restored: str = "") -> list[str]:
+    """Do all of it; return what to say. Safe to repeat, and to run twice at once.
+
+    `restored` is a word for a time at which the database was put back from a backup: seen to once.
+    """
     owner = given.dsn(OWNER_DSN)
     passwords = {role: _password(given, name, role) for name, role in SERVICES.items()}
     _wait(owner, patience)
     with opened(owner, 2) as store:
+        fresh = bool(restored) and _is_fresh(store, restored)
         left = roles.ensure(store, passwords)
         applied = apply(owner)
+        if fresh:
+            _after_restore(store, restored)
         install = build.install_id(store)
     for name, role in SERVICES.items():
         _try(given, name, role)
     kept = [f"the role {role} is another's to change, and was left as it is" for role in left]
-    return [*kept, *(f"applied {name}" for name in applied), f"the database of install {install} is up to date"]
+    put_back = [PUT_BACK] if fresh else []
+    return [
+        *kept,
+        *(f"applied {name}" for name in applied),
+        *put_back,
+        f"the database of install {install} is up to date",
+    ]
+
+
+def _is_fresh(store: Store, word: str) -> bool:
+    with store.transaction() as conn:
+        if is_noted(conn, word):
+            return False
+        forget_grants(conn)
+    return True
+
+
+def _after_restore(store: Store, word: str) -> None:
+    """Let nothing be done by a database that may be older than the world, until somebody has looked."""
+    with store.transaction() as conn:
+        forget_transactions(conn)
+    pause_everything(store, "the database was put back from a backup")
+    with store.transaction() as conn:
+        note(conn, word)
 
 
 def _password(given: Given, name: str, role: str) -> str:

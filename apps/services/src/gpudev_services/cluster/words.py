@@ -38,6 +38,7 @@ def _once(commands: Commands) -> None:
     availability = _service(commands, "availability", "look at all backends once")
     add_scratch(availability)
     _service(commands, "expiry", "count what was served and wake what is due, once")
+    _overseeing(commands)
     person = _service(commands, "admin-user", "make the first admin")
     person.add_argument("name", metavar="NAME")
     person.add_argument("--key", type=pathlib.Path, metavar="FILE", help="their public key")
@@ -64,6 +65,14 @@ def _first_secrets(commands: Commands) -> None:
     )
 
 
+def _overseeing(commands: Commands) -> None:
+    add_scratch(_service(commands, "doctor", "look for what is not as it should be; exit 1 if there is anything"))
+    adopt = _service(commands, "adopt", "show how a paused backend and the database differ, and take it over")
+    adopt.add_argument("backend", metavar="BACKEND")
+    adopt.add_argument("--seen", metavar="DIGEST", help="take it over, having seen the differences of this digest")
+    add_scratch(adopt)
+
+
 def _service(commands: Commands, name: str, about: str) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=about, description=about)
     made.add_argument("--config", type=pathlib.Path, default=CONFIG, metavar="FILE")
@@ -85,6 +94,9 @@ def add_migrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secrets", type=pathlib.Path, default=SECRETS, metavar="DIR")
     parser.add_argument(
         "--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that is not there yet"
+    )
+    parser.add_argument(
+        "--restored", default="", metavar="WORD", help="the database was put back from a backup; a new word each time"
     )
     parser.add_argument(
         "--dsn-file", type=pathlib.Path, help="only this: the owner's connection string; makes no roles"
