@@ -86,7 +86,7 @@ def make_once(cache: pathlib.Path, registry: str) -> Images:
     if not all(is_pushed(reference) for reference in wanted.values()):
         folder = cache / "images"
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder):
             for recipe, reference in wanted.items():
                 if not is_pushed(reference):
                     _make(recipe, reference, folder)
@@ -114,7 +114,7 @@ def is_pushed(reference: str) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(folder: pathlib.Path):
+def alone(folder: pathlib.Path):
     """Let one at a time build in this folder: tests start side by side."""
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -123,18 +123,18 @@ def _alone(folder: pathlib.Path):
 
 def _make(recipe: Recipe, reference: str, cache: pathlib.Path) -> None:
     began = time.monotonic()
-    _say(f"building {reference}")
+    say(f"building {reference}")
     packages("buildah")
     with tempfile.TemporaryDirectory(dir=cache, prefix="build.") as scratch:
         context = pathlib.Path(scratch, "context")
         context.mkdir()
         shutil.copy(recipe.dockerfile, context)
-        os.link(_root(recipe, cache), context / "root.tar")
+        os.link(root_of(recipe, cache), context / "root.tar")
         _build_and_push(reference, context, cache / f"{recipe.name}.log")
-    _say(f"pushed {reference} after {time.monotonic() - began:.1f} s")
+    say(f"pushed {reference} after {time.monotonic() - began:.1f} s")
 
 
-def _root(recipe: Recipe, cache: pathlib.Path) -> pathlib.Path:
+def root_of(recipe: Recipe, cache: pathlib.Path) -> pathlib.Path:
     """Return the tar of an image's root, made into the cache once."""
     tar = cache / f"{recipe.root}-{openssh.fingerprint(*recipe.sources)}.tar"
     if not tar.exists():
@@ -160,7 +160,7 @@ def _build_and_push(reference: str, context: pathlib.Path, log: pathlib.Path) ->
     run("buildah", *places, "push", *policy, "--tls-verify=false", reference, target, log=log, env=env)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     print(f"images: {line}", file=sys.stderr, flush=True)
 
 
