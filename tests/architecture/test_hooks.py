@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from gpudev_sdk import hookspecs
+from gpudev_sdk import hookspecs, testing
 from tests.architecture.sources import ROOT, tree
 
 CONTRACT = (ROOT / "docs" / "plugins" / "contract.md").read_text()
@@ -50,8 +50,16 @@ def cited() -> set[str]:
     return found
 
 
+def looked_at() -> set[str]:
+    """Return the laws that the suites give to one test, law by law."""
+    suites = [getattr(testing, name) for name in testing.__all__ if name.endswith("Contract")]
+    marks = [mark for suite in suites for test in vars(suite).values() for mark in getattr(test, "pytestmark", ())]
+    return {law.number for mark in marks if mark.args[0] == "law" for law in mark.args[1]}
+
+
 def test_every_law_is_tested_and_every_test_cites_a_law_there_is():
-    assert cited() == {number for number, testable in laws().items() if testable}
+    assert {"2.5", "9.8"} <= looked_at()
+    assert cited() | looked_at() == {number for number, testable in laws().items() if testable}
 
 
 def test_every_test_of_a_suite_cites_its_law():

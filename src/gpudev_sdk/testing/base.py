@@ -5,12 +5,13 @@ from __future__ import annotations
 import pathlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
 from gpudev_sdk.errors import TryLater
+from gpudev_sdk.laws import Law
 from gpudev_sdk.providers import Context
 
 T = TypeVar("T")
@@ -79,6 +80,11 @@ class Contract(Generic[P]):
         took = time.monotonic() - began
         assert took <= self.budget, f"the call took {took:.1f} s; it must return at once and be asked again"
         return result
+
+
+def each_law(laws: Iterable[Law]) -> pytest.MarkDecorator:
+    """Run a test once for each of some laws that only read, which `gpudev plugins check` tries too."""
+    return pytest.mark.parametrize("law", tuple(laws), ids=lambda law: f"{law.number} {law.says}")
 
 
 def _is_so(is_so: Callable[[], bool]) -> bool:

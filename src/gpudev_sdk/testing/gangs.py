@@ -47,10 +47,6 @@ class GangLaws(Contract[Compute]):
 
         settle(gone)
 
-    def test_only_who_can_hold_gangs_offers_them(self, compute: Compute) -> None:
-        """Law 2.13."""
-        assert isinstance(compute, Gang) or not any(kind.gang for kind in compute.gpu_types())
-
     def test_a_gang_is_one_server(self, compute: Compute, gang: ServerSpec, settle: Settle) -> None:
         """Law 2.14: ready when all its nodes are, listed once, launched once, and gone whole."""
         self.timed(lambda: compute.launch(gang))

@@ -7,9 +7,11 @@ from collections.abc import Collection
 import pytest
 
 from gpudev_sdk.errors import Conflict, NotFound, Unworkable
+from gpudev_sdk.laws import Law, Place
+from gpudev_sdk.laws.abilities import ABILITIES
 from gpudev_sdk.providers import Compute, Context
 from gpudev_sdk.providers.scaling import NodePool, Scaling, Spot
-from gpudev_sdk.testing.base import Contract, Settle
+from gpudev_sdk.testing.base import Contract, Settle, each_law
 
 
 class ScalingContract(Contract[Scaling]):
@@ -29,16 +31,10 @@ class ScalingContract(Contract[Scaling]):
         """Return the names of a pool's nodes, as the cloud itself has them; override it to have law 9.4 tested."""
         pytest.skip("no method `machines`: that no other machine goes is not tested")
 
-    def test_a_pool_says_what_it_is_made_of(self, scaling: Scaling) -> None:
-        """Law 9.1."""
-        pools = scaling.node_pools()
-
-        assert len({pool.name for pool in pools}) == len(pools) > 0
-        for pool in pools:
-            assert pool.machine_type
-            assert pool.zones
-            assert pool.minimum <= pool.wanted <= pool.maximum
-            assert (pool.gpu_type is None) == (pool.gpus_per_node == 0)
+    @each_law(law for law in ABILITIES if law.of is Scaling)
+    def test_looking_breaks_no_law(self, scaling: Scaling, pool: NodePool, law: Law) -> None:
+        """Law 9.1, and each other that can be tried by looking."""
+        law.keeps(Place(), scaling)
 
     def test_growing_asks_for_so_many_and_again_is_fine(self, scaling: Scaling, pool: NodePool, settle: Settle) -> None:
         """Law 9.2."""
@@ -98,12 +94,6 @@ class ScalingContract(Contract[Scaling]):
             scaling.remove_node(pool.name, sorted(self.machines(pool))[0])
 
         assert len(self.machines(pool)) == pool.minimum
-
-    def test_what_is_reserved_says_how_much_is_left(self, scaling: Scaling) -> None:
-        """Law 9.8."""
-        for reserved in scaling.capacity_reservations():
-            assert reserved.id
-            assert 0 <= reserved.available <= reserved.total
 
 
 class SpotContract(Contract[Spot]):
