@@ -95,7 +95,7 @@ topologySpreadConstraints:
     - {name: tmp, mountPath: /tmp}
 {{- end -}}
 
-{{/* The pod of one of our services. A dict: root, component, values, args; perhaps files (of secrets), config, kube (its service
+{{/* The pod of one of our services. A dict: root, component, values, args; perhaps env, files (of secrets), config, kube (its service
 account's token), plugins, ports, probe (its port), tls (a Secret), restart, given (a Secret with a password). */}}
 {{- define "gpudev.servicePod" -}}
 {{- $root := .root -}}{{- $install := and .plugins $root.Values.plugins.packages -}}
@@ -128,9 +128,11 @@ containers:
       {{- if .files }}
       - --secrets=/var/run/gpudev/secrets
       {{- end }}
-    {{- if $install }}
+    {{- with merge (dict) (.env | default dict) (ternary (dict "PYTHONPATH" "/opt/plugins") dict (not (empty $install))) }}
     env:
-      - {name: PYTHONPATH, value: /opt/plugins}
+      {{- range $name, $value := . }}
+      - {name: {{ $name }}, value: {{ $value }}}
+      {{- end }}
     {{- end }}
     {{- with .ports }}
     ports:

@@ -19,7 +19,8 @@ from gpudev_services.api.desk import Admin, Caller, Desk, TheDesk, Who
 def _admin(who: Caller) -> None:
     if not who.is_admin:
         raise NotAllowed(
-            "this is for the owner of the install", hint="Run it on the server's machine, as who started gpudev."
+            "this is for the owner of the install",
+            hint="Run it on the server's machine, as who started gpudev; of a cluster, in a pod of the API.",
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import attrs
 
 from gpudev_sdk.errors import Conflict, InvalidRequest
+from gpudev_services.backends import file
 from gpudev_services.up.folder import DataFolder
 
 
@@ -35,6 +36,8 @@ def add_words(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, folder: DataFolder) -> int:
     """Do what the words say."""
     path = arguments.config.expanduser().absolute() if arguments.config else folder.config
+    if arguments.action != "list":
+        file.check_ours(path)
     _RUN[arguments.action](arguments, folder, path)
     return 0
 

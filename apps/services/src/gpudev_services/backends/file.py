@@ -32,6 +32,16 @@ def parse(path: pathlib.Path, text: str) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}", hint="Correct that line, and run it again.") from error
 
 
+def check_ours(path: pathlib.Path) -> None:
+    """Raise ConfigError for a file that is there and cannot be replaced, before anything is begun."""
+    target = path.resolve()
+    if target.exists() and not os.access(target.parent, os.W_OK):
+        raise ConfigError(
+            f"{path} is {target}, which cannot be changed here",
+            hint="In a cluster it is made of the chart's values: change config.backends there, and run helm upgrade.",
+        )
+
+
 def replace(path: pathlib.Path, before: str, text: str) -> None:
     """Put a text in the file's place, at once or not at all; raise ConfigError if somebody changed it meanwhile."""
     target = path.resolve()

@@ -13,7 +13,7 @@ from gpudev_sdk.client.transport import LocalTransport
 from gpudev_sdk.errors import GpudevError, Unavailable
 from gpudev_sdk.wire.views import ServerView
 from gpudev_services.backends import file
-from gpudev_services.up.down import PATIENCE, running
+from gpudev_services.up.down import PATIENCE
 from gpudev_services.up.folder import DataFolder
 
 
@@ -61,8 +61,6 @@ def _error(name: str, table: Any) -> str | None:
 
 def _up(folder: DataFolder) -> set[str] | None:
     """Return the backends of the running server, or None where none answers."""
-    if running(folder) is None:
-        return None
     try:
         found = Api(LocalTransport(folder.socket_path()), lambda: None, PATIENCE).get("/server", ServerView)
     except Unavailable:

@@ -26,7 +26,7 @@ from gpudev_services.cluster.edge import STARTING, Edge
 from gpudev_services.cluster.ending import Ending
 from gpudev_services.cluster.fixed import Fixed, read_fixed
 from gpudev_services.cluster.health import Answer, living, ready, serving
-from gpudev_services.cluster.local import operator, refusing
+from gpudev_services.cluster.local import operator, prepared, refusing
 from gpudev_services.cluster.parts import Given, answering, opened
 from gpudev_services.cluster.readiness import Readiness
 from gpudev_services.tls import end_of
@@ -53,11 +53,13 @@ class Where:
     health: str | None = None
     #: A folder for the socket of whoever owns this machine; there is none if None.
     local: pathlib.Path | None = None
+    #: The configuration's file, which that folder shows as its own.
+    config: pathlib.Path | None = None
 
 
 def run(given: Given, where: Where, ending: Ending) -> None:
     """Answer until told to end; the probes from the beginning, all else once the database is there."""
-    with _folder(where.local) as folder:
+    with _folder(where) as folder:
         fixed = read_fixed(given, where.listen, where.origins, folder.tls)
         build.named_plugins(given.configuration)
         with opened(fixed.dsn, CONNECTIONS) as store:
@@ -65,12 +67,10 @@ def run(given: Given, where: Where, ending: Ending) -> None:
 
 
 @contextlib.contextmanager
-def _folder(local: pathlib.Path | None) -> Iterator[DataFolder]:
+def _folder(where: Where) -> Iterator[DataFolder]:
     """Give logins a folder, which every provider is built with; the local socket is in it."""
-    if local is not None:
-        folder = DataFolder(local.absolute())
-        folder.prepare()
-        yield folder
+    if where.local is not None:
+        yield prepared(where.local, where.config)
         return
     with tempfile.TemporaryDirectory(prefix="gpudev-api-") as name:
         yield DataFolder(pathlib.Path(name))

@@ -9,17 +9,19 @@ import attrs
 
 from gpudev_sdk import config
 from gpudev_sdk.engine.context import Backend
-from gpudev_sdk.errors import GpudevError
+from gpudev_sdk.errors import NotAllowed
 from gpudev_sdk.providers import Compute, Storage
 from gpudev_sdk.store.pool import Store
 
+DOCTOR = "Ask beside a processor: kubectl exec deploy/RELEASE-processor -- gpudev-services doctor."
+
 
 class Elsewhere:
-    """Stands where a provider would; to ask it anything is a fault of ours."""
+    """Stands where a provider would, and refuses whatever it is asked: only a look at all laws asks."""
 
     def __getattr__(self, name: str) -> Any:
         """Refuse."""
-        raise GpudevError(f"this service calls no provider, and was asked for {name}")
+        raise NotAllowed(f"this service calls no provider, and was asked for {name}", hint=DOCTOR)
 
 
 @attrs.frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import NoReturn
 
 import structlog
@@ -11,12 +12,23 @@ from gpudev_sdk.engine.accounts import ensure_operator
 from gpudev_sdk.engine.context import Engine
 from gpudev_sdk.errors import Conflict, NotAllowed
 from gpudev_services.api.desk import Admin
+from gpudev_services.up.folder import DataFolder
 
 NAME = "cluster-admin"
 BACK_UP = "Back up the database itself, with pg_dump: docs/operate/services.md says how."
 ADOPT = "Only a processor calls backends: kubectl exec deploy/RELEASE-processor -- gpudev-services adopt BACKEND."
 
 log = structlog.get_logger()
+
+
+def prepared(root: pathlib.Path, config: pathlib.Path | None) -> DataFolder:
+    """Make the folder in which `gpudev` on this machine finds the server (GPUDEV_DATA) and its configuration."""
+    folder = DataFolder(root.absolute())
+    folder.prepare()
+    if config is not None:
+        folder.config.unlink(missing_ok=True)
+        folder.config.symlink_to(config.absolute())
+    return folder
 
 
 def operator(engine: Engine) -> User | None:

@@ -44,7 +44,11 @@ def _api(arguments: argparse.Namespace) -> int:
 
     given, ending = _begin(arguments)
     where = api.Where(
-        listen=arguments.listen, origins=arguments.public_origin, health=arguments.health, local=arguments.local
+        listen=arguments.listen,
+        origins=arguments.public_origin,
+        health=arguments.health,
+        local=arguments.local,
+        config=arguments.config,
     )
     api.run(given, where, ending)
     return 0
