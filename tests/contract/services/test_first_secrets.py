@@ -11,8 +11,8 @@ import threading
 import attrs
 import pytest
 
+from gpudev_sdk.store.dsn import login_of
 from gpudev_services.cluster.certificates import shown
-from gpudev_services.cluster.dsn import login_of
 from gpudev_services.cluster.secrets import Secrets
 from gpudev_services.tls import client_context, ensure_certificates, server_context
 from tests.contract.services.apart import BIN

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from psycopg.conninfo import conninfo_to_dict
 
 from gpudev_sdk.errors import ConfigError
-from gpudev_services.cluster.dsn import login_of, quoted
+from gpudev_sdk.store.dsn import login_of, quoted
+from gpudev_services.cluster.certificates import shown
 from gpudev_services.cluster.parts import host_authority
 from gpudev_services.cluster.secrets import Secrets, private_text
 from gpudev_services.tls import ensure_certificates
@@ -166,11 +167,13 @@ def test_a_certificate_and_its_authority_are_read_together(secrets, tmp_path):
     made = ensure_certificates(tmp_path / "tls", ["lab.example"])
     put(secrets, "tls.crt", made.certificate.read_bytes())
     put(secrets, "tls.key", made.key.read_bytes())
-    assert secrets.certificates().pin == ""
+    assert shown(secrets, tmp_path / "made", []).certificates.pin == ""
     put(secrets, "ca.crt", made.ca_pem)
 
-    assert secrets.certificates().pin == made.pin
+    assert shown(secrets, tmp_path / "made", []).certificates.pin == made.pin
 
 
-def test_no_certificate_at_all_is_lawful(secrets):
-    assert secrets.certificates() is None
+def test_no_certificate_at_all_is_lawful(secrets, tmp_path):
+    assert shown(secrets, tmp_path / "made", []) is None
+    put(secrets, "ca.crt", b"of whoever ends TLS in front of us")
+    assert shown(secrets, tmp_path / "made", []) is None

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gpudev_sdk.errors import InvalidRequest
+from gpudev_sdk.store.dsn import quoted
 from gpudev_services.cluster.account import Account
-from gpudev_services.cluster.dsn import quoted
 from gpudev_services.cluster.secrets import (
     AUTHORITY,
     AUTHORITY_KEY,

@@ -8,12 +8,12 @@ from gpudev_sdk import clock
 from gpudev_sdk.engine.claim import pause_everything
 from gpudev_sdk.errors import ConfigError, StoreError, Unavailable
 from gpudev_sdk.store import roles as names
+from gpudev_sdk.store import service_roles
+from gpudev_sdk.store.dsn import login_of
 from gpudev_sdk.store.migrate import migrate as apply
 from gpudev_sdk.store.migrate import schema_of
 from gpudev_sdk.store.pool import Store
 from gpudev_sdk.store.restored import forget_grants, forget_transactions, is_noted, note
-from gpudev_services.cluster import roles
-from gpudev_services.cluster.dsn import login_of
 from gpudev_services.cluster.parts import Given, opened
 from gpudev_services.cluster.readiness import PAUSE, Readiness
 from gpudev_services.cluster.secrets import API_DSN, ENGINE_DSN, OWNER_DSN
@@ -35,7 +35,7 @@ def migrate(given: Given, patience: float, restored: str = "") -> list[str]:
     _wait(owner, patience)
     with opened(owner, 2) as store:
         fresh = bool(restored) and _is_fresh(store, restored)
-        left = roles.ensure(store, passwords)
+        left = service_roles.ensure(store, passwords)
         applied = apply(owner)
         if fresh:
             _after_restore(store, restored)

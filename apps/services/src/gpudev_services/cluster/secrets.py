@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gpudev_sdk.errors import ConfigError
 from gpudev_sdk.ssh.keys import parse_public_key
-from gpudev_services.cluster.dsn import quoted
+from gpudev_sdk.store.dsn import quoted
 
 OWNER_DSN, API_DSN, ENGINE_DSN = "owner-dsn", "api-dsn", "engine-dsn"
 HOST_CA, GATEWAY_KEY, NONCE, CONTROL_PLANE = "host-ca", "gateway-key", "nonce-secret", "control-plane-id"
