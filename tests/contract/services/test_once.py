@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 
 import psycopg
@@ -68,6 +69,17 @@ def test_expiry_counts_and_wakes_what_is_due(apart):
     # No more than it lived through.
     assert after[2] - before[2] < 5
     assert owner(apart, "SELECT 1 FROM pgmq.q_work WHERE message->>'id' = %s", str(made))
+
+
+def test_a_sweep_waits_for_a_database_that_comes_up_as_long_as_it_was_told(apart):
+    apart.embedded.stop()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting, given_up = pool.submit(apart.run, "expiry", "--wait", "60"), apart.run("expiry", "--wait", "0")
+        apart.embedded.start()
+        waited = waiting.result()
+
+    assert (given_up.returncode, waited.returncode) == (1, 0), waited.stderr
+    assert waited.stdout.endswith(" due\n")
 
 
 def test_the_first_admin_is_made_once_and_may_be_made_again(apart):

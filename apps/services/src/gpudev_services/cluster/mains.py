@@ -88,7 +88,7 @@ def _availability(arguments: argparse.Namespace) -> int:
 
     given, _ = _begin(arguments)
     with _scratch(arguments) as scratch:
-        trouble = sweeps.availability(given, scratch)
+        trouble = sweeps.availability(given, scratch, arguments.wait)
     _say(*(f"{backend} cannot be seen: {why}" for backend, why in sorted(trouble.items())))
     return 1 if trouble else 0
 
@@ -117,7 +117,7 @@ def _expiry(arguments: argparse.Namespace) -> int:
     from gpudev_services.cluster import sweeps
 
     given, _ = _begin(arguments)
-    _say(f"{sweeps.expiry(given)} due")
+    _say(f"{sweeps.expiry(given, arguments.wait)} due")
     return 0
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import structlog
 
+from gpudev_sdk import clock
 from gpudev_sdk.errors import GpudevError, StoreError, Unavailable
 from gpudev_sdk.store.migrate import SCHEMA, check_schema
 from gpudev_sdk.store.pool import Store
@@ -56,6 +59,17 @@ class Readiness:
         if trouble is not None:
             raise trouble
         check_schema(self._dsn)
+
+    def check_within(self, patience: float) -> None:
+        """Raise what is in the way, once that has lasted so long: a database that comes up is waited for."""
+        until = clock.monotonic() + patience
+        while True:
+            try:
+                return self.check()
+            except Unavailable:
+                if clock.monotonic() >= until:
+                    raise
+            threading.Event().wait(PAUSE)
 
     def wait(self, ending: Ending) -> bool:
         """Return True once all is well, False when told to end before; raise StoreError for what waiting does not mend."""

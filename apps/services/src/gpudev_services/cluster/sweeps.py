@@ -13,11 +13,11 @@ from gpudev_services.cluster.readiness import Readiness
 from gpudev_services.cluster.secrets import ENGINE_DSN
 
 
-def availability(given: Given, scratch: pathlib.Path) -> dict[str, str]:
+def availability(given: Given, scratch: pathlib.Path, patience: float = 0.0) -> dict[str, str]:
     """Look at every backend once and write it down; return those that could not be seen, and why."""
     dsn = given.dsn(ENGINE_DSN)
     with opened(dsn, 2) as store:
-        Readiness(store, dsn).check()
+        Readiness(store, dsn).check_within(patience)
         engine, _ = acting(given, store, scratch)
         Inventory(engine).take()
         with store.transaction() as conn:
@@ -25,14 +25,14 @@ def availability(given: Given, scratch: pathlib.Path) -> dict[str, str]:
     return {row["backend"]: row["trouble"] for row in rows if row["backend"] in engine.backends}
 
 
-def expiry(given: Given) -> int:
+def expiry(given: Given, patience: float = 0.0) -> int:
     """Count what was served, and have all that is due looked at; return how many rows that was.
 
     Counts only what it lived through itself: nobody can vouch for the time between two runs.
     """
     dsn = given.dsn(ENGINE_DSN)
     with opened(dsn, 2) as store:
-        Readiness(store, dsn).check()
+        Readiness(store, dsn).check_within(patience)
         engine = answering(given, store)
         serving = Serving(engine)
         serving.sweep()

@@ -37,7 +37,9 @@ def _answering(commands: Commands) -> None:
 def _once(commands: Commands) -> None:
     availability = _service(commands, "availability", "look at all backends once")
     add_scratch(availability)
-    _service(commands, "expiry", "count what was served and wake what is due, once")
+    expiry = _service(commands, "expiry", "count what was served and wake what is due, once")
+    for sweep in (availability, expiry):
+        _add_wait(sweep)
     _overseeing(commands)
     person = _service(commands, "admin-user", "make the first admin")
     person.add_argument("name", metavar="NAME")
@@ -92,14 +94,18 @@ def add_migrate(parser: argparse.ArgumentParser) -> None:
     """Add what a migration takes: a connection string alone, or all that services are given."""
     parser.add_argument("--config", type=pathlib.Path, default=CONFIG, metavar="FILE")
     parser.add_argument("--secrets", type=pathlib.Path, default=SECRETS, metavar="DIR")
-    parser.add_argument(
-        "--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that is not there yet"
-    )
+    _add_wait(parser)
     parser.add_argument(
         "--restored", default="", metavar="WORD", help="the database was put back from a backup; a new word each time"
     )
     parser.add_argument(
         "--dsn-file", type=pathlib.Path, help="only this: the owner's connection string; makes no roles"
+    )
+
+
+def _add_wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="for a database that is not there yet"
     )
 
 
