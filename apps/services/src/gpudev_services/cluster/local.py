@@ -15,7 +15,7 @@ from gpudev_services.api.desk import Admin
 from gpudev_services.up.folder import DataFolder
 
 NAME = "cluster-admin"
-BACK_UP = "Back up the database itself, with pg_dump: docs/operate/services.md says how."
+BACK_UP = "Back up the database itself, with pg_dump: docs/operate/backup.md says how."
 ADOPT = "Only a processor calls backends: kubectl exec deploy/RELEASE-processor -- gpudev-services adopt BACKEND."
 
 log = structlog.get_logger()
