@@ -23,7 +23,8 @@ class Loop:
         self._name = name
         self._work = work
         self._stop = threading.Event()
-        self._turned = clock.monotonic()
+        #: When it is to have come round again.
+        self._due = clock.monotonic()
         self._nudged = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -33,9 +34,9 @@ class Loop:
         return self._name
 
     @property
-    def age(self) -> float:
-        """For how many seconds it did not come to the end of its work."""
-        return clock.monotonic() - self._turned
+    def late(self) -> float:
+        """By how many seconds it is late to do its work without an error."""
+        return max(0.0, clock.monotonic() - self._due)
 
     def start(self) -> None:
         """Begin."""
@@ -61,7 +62,7 @@ class Loop:
             try:
                 delay = self._work()
                 trouble = 0
-                self._turned = clock.monotonic()
+                self._due = clock.monotonic() + delay
             except Unavailable as error:
                 log.warning("database unavailable", loop=self._name, reason=error.message)
                 delay = FIRST_DELAY

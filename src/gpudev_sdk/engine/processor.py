@@ -49,12 +49,13 @@ class Processor:
         self.acts = Acts(engine, claims, name)
         self.disk_work = DiskWork(engine, claims, name)
         self._troubles: dict[uuid.UUID, int] = {}
-        self._turned = clock.monotonic()
+        #: When it is to have come round again.
+        self._due = clock.monotonic()
 
     @property
-    def age(self) -> float:
-        """For how many seconds it did not come to the end of a turn."""
-        return clock.monotonic() - self._turned
+    def late(self) -> float:
+        """By how many seconds it is late to come to the end of a turn."""
+        return max(0.0, clock.monotonic() - self._due)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`; an unexpected error is logged, and the row is tried again later."""
@@ -62,7 +63,7 @@ class Processor:
         while not stop.is_set():
             try:
                 busy = self.work_once() if rung else self.sweep()
-                self._turned = clock.monotonic()
+                self._due = clock.monotonic() + SWEEP
             except Unavailable as error:
                 log.warning("database unavailable", worker=self.name, reason=error.message)
                 stop.wait(1.0)

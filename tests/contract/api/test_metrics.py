@@ -150,6 +150,6 @@ def test_while_the_database_is_away_that_is_what_is_told():
     assert "gpudev_reservations" not in text
 
 
-def test_a_loop_that_does_not_come_round_is_as_old_as_its_last_turn(bench, later):
+def test_a_loop_that_is_late_is_told_by_name(bench, later):
     figures = metrics.Metrics(bench.engine, "processor", lambda: {"planner": 7.0})
-    assert 'gpudev_loop_age_seconds{loop="planner"} 7.0' in figures.text().decode()
+    assert 'gpudev_loop_late_seconds{loop="planner"} 7.0' in figures.text().decode()

@@ -1,4 +1,4 @@
-"""A loop of a worker: how long ago it came round."""
+"""A loop of a worker: whether it comes round."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from gpudev_sdk.engine.loop import Loop
 
 
-def test_a_loop_that_comes_round_is_young_and_one_that_fails_grows_old():
+def test_a_loop_that_comes_round_is_in_time_and_one_that_fails_gets_later():
     fails, turned = threading.Event(), threading.Event()
 
     def work():
@@ -20,16 +20,16 @@ def test_a_loop_that_comes_round_is_young_and_one_that_fails_grows_old():
     loop.start()
     try:
         assert turned.wait(10)
-        young = loop.age
+        in_time = loop.late
         fails.set()
         turned.clear()
         assert turned.wait(10)
-        before = loop.age
+        before = loop.late
         turned.clear()
         loop.nudge()
         assert turned.wait(10)
-        assert loop.age > before
-        assert young < 5
+        assert loop.late > before
+        assert in_time < 5
     finally:
         loop.stop()
         loop.join(10)

@@ -2,6 +2,7 @@
 {{- define "gpudev.migrateJob" -}}
 {{- $files := list "owner-dsn" "api-dsn" "engine-dsn" -}}
 {{- $args := list "migrate" (printf "--wait=%d" (.Values.migration.waitSeconds | int)) -}}
+{{- with .Values.migration.restored -}}{{- $args = append $args (printf "--restored=%s" .) -}}{{- end -}}
 backoffLimit: 4
 activeDeadlineSeconds: {{ add (.Values.migration.waitSeconds | int) 900 }}
 template:

@@ -56,7 +56,7 @@
 {{- define "gpudev.ways" -}}
 api: {ports: [7070{{ if .Values.monitoring.serviceMonitor.enabled }}, 7073{{ end }}], out: [dns, database, internet]}
 processor: {out: [dns, database, apis]{{ if .Values.monitoring.serviceMonitor.enabled }}, ports: [7071]{{ end }}}
-gateway: {ports: [7022], out: [dns, database, boxes]}
+gateway: {ports: [7022{{ if .Values.monitoring.serviceMonitor.enabled }}, 7072{{ end }}], out: [dns, database, boxes]}
 availability: {out: [dns, database, apis]}
 expiry: {out: [dns, database]}
 migrate: {out: [dns, database]}

@@ -105,10 +105,10 @@ class Metrics(Shown):
         return [*self._laws(self._diagnosis()), *counts(self._engine.store, self._engine.backends)]
 
     def own(self) -> list[Metric]:
-        """Return how long ago each loop of this process came round."""
-        ages = {(name,): age for name, age in self._loops().items()}
-        about = "How long ago a loop of this process last came to its end without an error."
-        return [gauge("gpudev_loop_age_seconds", about, ages, ["loop"])] if ages else []
+        """Return by how much each loop of this process is late."""
+        late = {(name,): seconds for name, seconds in self._loops().items()}
+        about = "By how much a loop of this process is late to do its work without an error."
+        return [gauge("gpudev_loop_late_seconds", about, late, ["loop"])] if late else []
 
     def _diagnosis(self) -> doctor.Diagnosis:
         with self._lock:

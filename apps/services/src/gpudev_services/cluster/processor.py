@@ -32,7 +32,7 @@ class Watched:
 
     def works(self, engine: Engine, workers: Workers) -> None:
         """From now on there are an engine and its workers to look at."""
-        self._metrics = Metrics(engine, "processor", workers.ages)
+        self._metrics = Metrics(engine, "processor", workers.late)
 
     def ready(self) -> Answer:
         """Say whether it works."""

@@ -87,9 +87,9 @@ class Workers:
         for loop in self._loops:
             loop.join(STOP_TIMEOUT)
 
-    def ages(self) -> dict[str, float]:
-        """Return for how many seconds each loop did not come round, and of the processors the one that is longest at it."""
-        return {one.name: one.age for one in self._loops} | {"processor": max(one.age for one in self._processors)}
+    def late(self) -> dict[str, float]:
+        """Return by how many seconds each loop is late to come round, and of the processors the latest."""
+        return {one.name: one.late for one in self._loops} | {"processor": max(one.late for one in self._processors)}
 
     def wake(self) -> None:
         """Have everything looked at now, as after an adoption."""
