@@ -123,12 +123,19 @@ def test_without_hooks_nothing_is_one_and_a_changed_job_is_another():
 
 
 @pytest.mark.parametrize(
-    "words", ["migration.podAnnotations.a=b", "migration.waitSeconds=7", "config.limits.max_hours=12"]
+    ("part", "words"),
+    [
+        ("migrate", "migration.podAnnotations.a=b"),
+        ("migrate", "migration.waitSeconds=7"),
+        ("migrate", "config.limits.max_hours=12"),
+        ("first-secrets", "firstSecrets.podAnnotations.a=b"),
+        ("first-secrets", "apiService.tls.selfSigned=false"),
+    ],
 )
-def test_an_ordinary_job_that_is_another_has_another_name(words):
+def test_an_ordinary_job_that_is_another_has_another_name(part, words):
     def jobs(*words):
         found = kinds(render(*values_of("no-hooks"), *words), "Job")
-        return {each["metadata"]["name"] for each in found if component(each) == "migrate"}
+        return {each["metadata"]["name"] for each in found if component(each) == part}
 
     assert jobs() & jobs("--set", words) == set()
 

@@ -74,6 +74,14 @@ def test_a_certificate_that_is_mounted_is_taken_before_an_authority(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("name", ["tls.crt", "tls.key"])
+def test_half_of_a_mounted_certificate_is_refused_even_beside_an_authority(tmp_path, name):
+    secrets = folder(tmp_path / "secrets", **AUTHORITY, **{name: b"x"})
+
+    with pytest.raises(ConfigError, match=r"tls.crt and .*tls.key cannot be used"):
+        shown(secrets, tmp_path / "made", ["a.example"])
+
+
 @pytest.mark.parametrize("changed", [{"ca.key": b"rubbish"}, {"ca.crt": b""}, {"ca.key": fresh_authority()["ca.key"]}])
 def test_an_authority_that_is_none_is_named_with_the_next_step(tmp_path, changed):
     secrets = folder(tmp_path / "secrets", **(AUTHORITY | changed))
