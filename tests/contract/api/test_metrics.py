@@ -145,7 +145,7 @@ def test_while_the_database_is_away_that_is_what_is_told():
         text = metrics.Figures(away, certificate_end=lambda: 5.0).text().decode()
     finally:
         away.close()
-    assert "gpudev_database_up 0.0" in text
+    assert 'gpudev_database_up{service="api"} 0.0' in text
     assert "gpudev_certificate_expiry_timestamp_seconds 5.0" in text
     assert "gpudev_reservations" not in text
 
