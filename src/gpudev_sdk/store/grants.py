@@ -14,15 +14,18 @@ QUEUE_ROLES = {"gpudev_api": False, "gpudev_engine": True}
 QUEUE_RIGHTS = 2
 
 
-def apply(conn: Conn) -> bool:
-    """Apply `grants.sql` and the rights on the queue, unless that was done for the roles that exist; say whether it was."""
+def apply(conn: Conn, *, keep: bool = False) -> bool:
+    """Apply `grants.sql` and the rights on the queue, unless that was done for the roles that exist; say whether it was.
+
+    With `keep`, what a newer version gave stays: this code's rights would take away what that one needs.
+    """
     text = (importlib.resources.files("gpudev_sdk.store") / "grants.sql").read_bytes()
     rows = conn.execute(r"SELECT rolname FROM pg_roles WHERE rolname LIKE 'gpudev\_%' ORDER BY rolname").fetchall()
     roles = [row["rolname"] for row in rows]
     newest = conn.execute("SELECT max(number) AS number FROM schema_migration").fetchone()
     wanted = hashlib.sha256(text + repr((roles, newest, QUEUE_ROLES, QUEUE_RIGHTS)).encode()).hexdigest()
     noted = conn.execute("SELECT version FROM schema_note WHERE what = 'grants'").fetchone()
-    if noted is not None and noted["version"] == wanted:
+    if noted is not None and (keep or noted["version"] == wanted):
         return False
     conn.execute(text)
     for role, reads in QUEUE_ROLES.items():

@@ -25,6 +25,7 @@ from gpudev_sdk.store.rows import Conn, Row
 
 LOCK = 7205758
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_OLDEST = re.compile(rb"\A-- oldest: (\d+)\n")
 #: A migration may take long and waits for others to finish theirs; services keep their short times.
 _PATIENT = {"statement_timeout": "0", "lock_timeout": "60s", "idle_in_transaction_session_timeout": "0"}
 
@@ -41,6 +42,12 @@ class Migration:
     def sha256(self) -> str:
         """Return the digest that is recorded when the migration is applied."""
         return hashlib.sha256(self.text).hexdigest()
+
+    @property
+    def oldest(self) -> int | None:
+        """Return the oldest schema whose code goes on beside it; None where it needs the code that brings it."""
+        match = _OLDEST.match(self.text)
+        return int(match[1]) if match else None
 
 
 def migrations() -> list[Migration]:
@@ -64,8 +71,8 @@ SCHEMA = len(migrations())
 def migrate(dsn: str) -> list[str]:
     """Apply what is missing, as the schema's owner; return the names of the migrations applied by this call.
 
-    Raises StoreError for a database that is newer than this code or whose recorded migrations differ from this code's,
-    before anything is changed; Unavailable when the database is away.
+    A newer database whose migrations let this code go on is left as it is. Raises StoreError for another newer one, or
+    one whose recorded migrations differ from this code's, before anything is changed; Unavailable when it is away.
     """
     with _connection(dsn, _PATIENT) as conn:
         applied = []
@@ -74,7 +81,7 @@ def migrate(dsn: str) -> list[str]:
                 applied.append(one.name)
             fault.point("migrate:step")
         _locked(conn, _install_queue)
-        _locked(conn, grants.apply)
+        _locked(conn, _grant)
         return applied
 
 
@@ -93,19 +100,24 @@ def _locked(conn: Conn, step: Callable[[Conn], bool]) -> bool:
         return step(conn)
 
 
-def _recorded(conn: Conn) -> dict[int, Row]:
+def history(conn: Conn) -> dict[int, Row]:
+    """Return the migrations recorded in a database by their numbers; nothing where that cannot be read yet."""
     # Between the first migration and the grants a service's role sees the table, and may not read it yet.
     there = conn.execute(
         "SELECT COALESCE(has_table_privilege(to_regclass('public.schema_migration'), 'SELECT'), false) AS there"
     ).fetchone()
     if there is None or not there["there"]:
         return {}
-    rows = conn.execute("SELECT number, name, sha256 FROM public.schema_migration ORDER BY number").fetchall()
+    # The column `oldest` came with 0014; whoever looks at an older schema reads null.
+    rows = conn.execute(
+        "SELECT number, name, sha256, (to_jsonb(m) ->> 'oldest')::int AS oldest FROM public.schema_migration m"
+        " ORDER BY number"
+    ).fetchall()
     return {row["number"]: row for row in rows}
 
 
 def _apply(one: Migration, conn: Conn) -> bool:
-    recorded = _recorded(conn)
+    recorded = history(conn)
     _check(recorded)
     if one.number in recorded:
         return False
@@ -113,20 +125,30 @@ def _apply(one: Migration, conn: Conn) -> bool:
     conn.execute(
         "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)", (one.number, one.name, one.sha256)
     )
+    if one.oldest is not None:
+        conn.execute("UPDATE schema_migration SET oldest = %s WHERE number = %s", (one.oldest, one.number))
     return True
 
 
+def _grant(conn: Conn) -> bool:
+    return grants.apply(conn, keep=max(history(conn), default=0) > SCHEMA)
+
+
+def needed(recorded: dict[int, Row]) -> int:
+    """Return the oldest schema whose code can use a database with this history."""
+    return max((number if row["oldest"] is None else row["oldest"] for number, row in recorded.items()), default=0)
+
+
 def _check(recorded: dict[int, Row]) -> None:
-    """Refuse a history that is not a beginning of this code's."""
+    """Refuse a history that is not a beginning of this code's, unless what came later lets this code go on."""
     known = {one.number: one for one in migrations()}
-    newest = max(recorded, default=0)
-    if newest > SCHEMA:
+    if needed(recorded) > SCHEMA:
         raise StoreError(
-            f"the database has schema {newest}, and this gpudev knows {SCHEMA} at most",
+            f"the database has schema {max(recorded)}, and this gpudev knows {SCHEMA} at most",
             hint="Upgrade gpudev to the version that migrated it, or restore the dump made before.",
         )
     for number, row in recorded.items():
-        if row["sha256"] != known[number].sha256:
+        if number in known and row["sha256"] != known[number].sha256:
             raise StoreError(
                 f"migration {row['name']} was applied in another form than this gpudev has it",
                 hint="This database was made by a different build of gpudev; use that one, or restore a dump.",
@@ -145,13 +167,13 @@ def _install_queue(conn: Conn) -> bool:
 def schema_of(dsn: str) -> int:
     """Return the number of the newest migration applied to a database; 0 for an empty one."""
     with _connection(dsn) as conn:
-        return max(_recorded(conn), default=0)
+        return max(history(conn), default=0)
 
 
 def check_schema(dsn: str) -> None:
-    """Raise StoreError, with the next step, unless the database has exactly the schema this code knows."""
+    """Raise StoreError, with the next step, unless this code can use the database as it is."""
     with _connection(dsn) as conn:
-        recorded = _recorded(conn)
+        recorded = history(conn)
     _check(recorded)
     newest = max(recorded, default=0)
     if newest < SCHEMA:

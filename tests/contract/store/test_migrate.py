@@ -100,8 +100,9 @@ def test_a_migration_that_was_changed_since_is_refused_and_nothing_is_done(datab
     assert migrate.schema_of(database.owner_dsn) == migrate.SCHEMA - 1
 
 
-def newer(database):
-    owner(database, f"INSERT INTO schema_migration (number, name, sha256) VALUES ({migrate.SCHEMA + 1}, 'later', '')")
+def newer(database, oldest="NULL", number=migrate.SCHEMA + 1):
+    columns = "number, name, sha256, oldest"
+    owner(database, f"INSERT INTO schema_migration ({columns}) VALUES ({number}, 'later', '', {oldest})")
 
 
 @pytest.mark.parametrize("attempt", [migrate.migrate, migrate.check_schema])
@@ -110,6 +111,38 @@ def test_a_database_newer_than_the_code_is_refused_with_the_next_step(database, 
     with pytest.raises(StoreError, match=f"schema {migrate.SCHEMA + 1}") as failure:
         attempt(database.owner_dsn)
     assert "Upgrade gpudev" in failure.value.hint
+
+
+@pytest.mark.parametrize("attempt", [migrate.migrate, migrate.check_schema])
+def test_a_database_that_was_only_added_to_is_used_as_it_is(database, attempt):
+    newer(database, migrate.SCHEMA)
+    before = schema(database)
+
+    assert not attempt(database.owner_dsn)
+    assert schema(database) == before
+
+
+def test_one_migration_that_needs_newer_code_is_enough_to_refuse(database):
+    newer(database)
+    newer(database, migrate.SCHEMA, migrate.SCHEMA + 2)
+    with pytest.raises(StoreError, match=f"schema {migrate.SCHEMA + 2}"):
+        migrate.check_schema(database.owner_dsn)
+
+
+def test_what_was_only_added_to_must_still_begin_with_our_history(database):
+    newer(database, migrate.SCHEMA)
+    owner(database, "UPDATE schema_migration SET sha256 = 'other' WHERE number = 2")
+    with pytest.raises(StoreError, match="0002_people was applied in another form"):
+        migrate.check_schema(database.owner_dsn)
+
+
+def test_the_rights_of_a_newer_version_stay(database):
+    newer(database, migrate.SCHEMA)
+    owner(database, "REVOKE ALL ON reservation FROM gpudev_engine")
+    owner(database, "UPDATE schema_note SET version = 'of another version' WHERE what = 'grants'")
+    migrate.migrate(database.owner_dsn)
+    rights = owner(database, "SELECT has_table_privilege('gpudev_engine', 'reservation', 'SELECT')").fetchone()
+    assert rights == (False,)
 
 
 @pytest.mark.parametrize("role", [roles.API, roles.ENGINE])

@@ -1,4 +1,4 @@
-"""Whether a service can do its work: the database answers, and has the schema that this code knows."""
+"""Whether a service can do its work: the database answers, and has a schema that this code can use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 
 from gpudev_sdk import clock
 from gpudev_sdk.errors import GpudevError, StoreError, Unavailable
-from gpudev_sdk.store.migrate import SCHEMA, check_schema
+from gpudev_sdk.store.migrate import SCHEMA, check_schema, history, needed
 from gpudev_sdk.store.pool import Store
 from gpudev_services.cluster.ending import Ending
 
@@ -29,29 +29,20 @@ class Readiness:
     def why_not(self) -> GpudevError | None:
         """Return what is in the way now, or None; asked by the pool that the service itself uses."""
         try:
-            newest = self._newest()
+            with self._store.transaction() as conn:
+                recorded = history(conn)
         except Unavailable as error:
             return error
+        newest = max(recorded, default=0)
         if newest < SCHEMA:
             # Waiting mends it: the migration of a new version runs beside the first of its services.
             return Unavailable(f"the database has schema {newest}, and this gpudev needs {SCHEMA}", hint=MIGRATE)
-        if newest > SCHEMA:
+        if needed(recorded) > SCHEMA:
             return StoreError(
                 f"the database has schema {newest}, and this gpudev knows {SCHEMA} at most",
                 hint="Run the version of gpudev that migrated it.",
             )
         return None
-
-    def _newest(self) -> int:
-        with self._store.transaction() as conn:
-            # While it is being migrated for the first time, a service's role may not look yet.
-            may = conn.execute(
-                "SELECT has_table_privilege(to_regclass('public.schema_migration'), 'SELECT') AS may"
-            ).fetchone()
-            if may is None or not may["may"]:
-                return 0
-            row = conn.execute("SELECT COALESCE(max(number), 0) AS newest FROM schema_migration").fetchone()
-        return 0 if row is None else int(row["newest"])
 
     def check(self) -> None:
         """Raise what is in the way; also for a history of migrations that is not this code's."""
