@@ -41,6 +41,9 @@ class HostCa(Protocol):
     def sign_host_key(self, public: str, serial: int) -> str:
         """Return the certificate line, valid for a day."""
 
+    def has_signed(self, certificate: str) -> bool:
+        """Say whether a certificate line is of this authority, and not of one that it took the place of."""
+
 
 class Policy(Protocol):
     """A named policy plugin: raises Refused to keep a request out of the line."""

@@ -26,7 +26,9 @@ def ensure_host_key(conn: Conn, row: Reservation, ca: HostCa, now: dt.datetime) 
         private, public = ca.new_host_key()
         fresh = {HOST_KEY: private, HOST_PUBLIC: public, "host_attempt": attempt}
         return secrets | _put(conn, row, fresh | _certificate(ca, public, row, now))
-    if dt.datetime.fromisoformat(secrets[HOST_CERT_UNTIL]) - now < CERT_LASTS / 2:
+    ends_soon = dt.datetime.fromisoformat(secrets[HOST_CERT_UNTIL]) - now < CERT_LASTS / 2
+    # People know only the present authority.
+    if ends_soon or not ca.has_signed(secrets[HOST_CERT]):
         return secrets | _put(conn, row, _certificate(ca, secrets[HOST_PUBLIC], row, now))
     return secrets
 

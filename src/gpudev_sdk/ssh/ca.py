@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    SSHCertificate,
     SSHCertificateBuilder,
     SSHCertificateType,
     load_ssh_private_key,
+    load_ssh_public_identity,
     load_ssh_public_key,
 )
 
@@ -79,6 +81,15 @@ class HostAuthority:
             .valid_before(now + CERT_LASTS)
         )
         return str(builder.sign(self._ca).public_bytes(), "ascii")
+
+    def has_signed(self, certificate: str) -> bool:
+        """Say whether a certificate line is of this authority, and not of one that it took the place of."""
+        try:
+            found = load_ssh_public_identity(certificate.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            return False
+        by = found.signature_key() if isinstance(found, SSHCertificate) else None
+        return isinstance(by, Ed25519PublicKey) and by.public_bytes_raw() == self._ca.public_key().public_bytes_raw()
 
 
 def _private_text(key: Ed25519PrivateKey) -> bytes:

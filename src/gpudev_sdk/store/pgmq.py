@@ -118,7 +118,7 @@ def forget(conn: Conn, queue: str, *, days: int, most: int) -> int:
     """Delete messages that were put away so long ago, the oldest first; return how many that were."""
     table = sql.Identifier("pgmq", f"a_{queue}")
     text = sql.SQL(
-        "DELETE FROM {0} WHERE msg_id IN (SELECT msg_id FROM {0} WHERE archived_at < now() - make_interval(days => %s)"
+        "DELETE FROM {0} WHERE msg_id IN (SELECT msg_id FROM {0} WHERE archived_at < gpudev_now() - make_interval(days => %s)"
         " ORDER BY archived_at LIMIT %s)"
     )
     return conn.execute(text.format(table), (days, most)).rowcount

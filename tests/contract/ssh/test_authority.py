@@ -85,3 +85,15 @@ def test_a_key_that_others_can_read_is_refused(authority: HostAuthority, tmp_pat
 def test_only_a_public_key_is_signed(authority: HostAuthority) -> None:
     with pytest.raises(InvalidRequest):
         authority.sign_host_key("not a key", 1)
+
+
+def test_a_certificate_is_known_to_be_of_this_authority_or_of_another(
+    authority: HostAuthority, tmp_path: pathlib.Path
+) -> None:
+    _, public = authority.new_host_key()
+    (tmp_path / "other").mkdir(mode=0o700)
+    other = HostAuthority(tmp_path / "other")
+    assert authority.has_signed(authority.sign_host_key(public, 1))
+    assert not authority.has_signed(other.sign_host_key(public, 1))
+    assert not authority.has_signed(public)
+    assert not authority.has_signed("nothing")

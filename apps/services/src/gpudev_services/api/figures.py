@@ -31,7 +31,8 @@ def about_service(service: str, *, database_up: bool) -> Iterator[Metric]:
     """Yield what a service says of itself whether or not its database answers."""
     who = {(service, VERSION): 1.0}
     yield gauge("gpudev_build_info", "Which service and version this is.", who, ["service", "version"])
-    yield gauge("gpudev_database_up", "Whether the service's database answered now.", {(service,): float(database_up)}, ["service"])
+    up = {(service,): float(database_up)}
+    yield gauge("gpudev_database_up", "Whether the service's database answered now.", up, ["service"])
 
 
 def counts(store: Store, backends: Collection[str] | None) -> list[Metric]:

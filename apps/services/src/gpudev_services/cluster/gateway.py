@@ -23,6 +23,7 @@ from gpudev_services.up.doors import address
 
 log = structlog.get_logger()
 CONNECTIONS = 12
+STARTING = Unavailable("it is starting")
 
 
 def run(given: Given, listen: str, health: str | None, ending: Ending) -> None:
@@ -43,7 +44,7 @@ def run(given: Given, listen: str, health: str | None, ending: Ending) -> None:
         seen = Seen(gateway, readiness)
         answers = {
             "/healthz": living,
-            "/readyz": lambda: ready(readiness.why_not),
+            "/readyz": lambda: ready(lambda: readiness.why_not() or (None if gateway.listens else STARTING)),
             "/metrics": lambda: Answer(200, seen.text(), CONTENT_TYPE),
         }
         with serving(health, answers):

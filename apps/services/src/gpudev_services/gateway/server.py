@@ -64,6 +64,11 @@ class Gateway:
         return self._acceptor.get_port()
 
     @property
+    def listens(self) -> bool:
+        """Whether people can come in."""
+        return self._acceptor is not None
+
+    @property
     def tally(self) -> Tally:
         """How logins and channels came out since the start."""
         return self._doorway.tally
