@@ -23,6 +23,7 @@ ANYWHERE = (
     "missing ability",
     "fake-gcs-server is not installed",
     "helm is not installed",
+    "promtool is not installed",
     "is not one that is brought up here",
     "is for all clusters of a project",
 )
