@@ -96,7 +96,7 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/* The pod of one of our services. A dict: root, component, values, args; perhaps env, files (of secrets), config, kube (its service
-account's token), plugins, ports, probe (its port), tls (a Secret), restart, given (a Secret with a password). */}}
+account's token), lingers (a Service leads to it), plugins, ports, probe (its port), tls (a Secret), restart, given (a Secret with a password). */}}
 {{- define "gpudev.servicePod" -}}
 {{- $root := .root -}}{{- $install := and .plugins $root.Values.plugins.packages -}}
 serviceAccountName: {{ include "gpudev.name" (list $root .component) }}
@@ -142,6 +142,10 @@ containers:
     {{- end }}
     {{- if .probe }}
     {{- include "gpudev.probes" . | nindent 4 }}
+    {{- end }}
+    {{- if .lingers }}
+    # A Service goes on leading here for some moments after the pod was told to end.
+    lifecycle: {preStop: {exec: {command: [sleep, "5"]}}}
     {{- end }}
     securityContext:
       {{- include "gpudev.containerSecurity" . | nindent 6 }}
