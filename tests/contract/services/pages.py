@@ -7,6 +7,8 @@ import pathlib
 import re
 import subprocess
 
+from psycopg.conninfo import conninfo_to_dict
+
 from gpudev_sdk.store.embedded import binaries
 from tests.contract.services.apart import BIN
 
@@ -30,3 +32,24 @@ def run(page, name, folder, **variables):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def inside(page):
+    """Return every script that a page has run in the pod of PostgreSQL, in order, with what stands on either side of it."""
+    text = (PAGES / page).read_text()
+    found = re.compile(
+        r"^kubectl exec(?: -i)? -n \S+ gpu-dev-postgres-0 -- sh -c '(?P<script>[^']*)'(?P<rest>.*)$", re.MULTILINE
+    )
+    return [(each["script"], each["rest"].strip()) for each in found.finditer(text)]
+
+
+def run_inside(script, folder, embedded, *, given=None, **variables):
+    """Run one of them as in that pod: with its variables, its programs, and the secret where we have it."""
+    programs = pathlib.Path(binaries.program("pg_dump")).parent
+    where = conninfo_to_dict(embedded.dsn("postgres"))
+    place = {"PGHOST": str(where["host"]), "PGPORT": str(where.get("port", 5432))}
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder), **place, **variables}
+    return subprocess.run(
+        ["sh", "-euc", script.replace("/var/run/gpudev/secrets", str(folder))], env=environment, input=given,
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
