@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test test-gcs test-cluster chart-lint chart-docs chart-package unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
+.PHONY: help setup demo test test-gcs test-cluster chart-lint chart-docs chart-package sbom unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ $(VENV)/.ready: requirements.lock pyproject.toml $(wildcard apps/*/pyproject.tom
 demo: setup ## the main job, for real, in a scratch folder: reserve, ssh, keep the disk, wait in line
 	@PYTHON=$(BIN)/python tools/host-packages
 	@tools/demo
+
+sbom: setup ## the images of services and dev servers as they ship, built by buildah and tried, and what is in them as CycloneDX in dist/sbom (5 min)
+	@PYTHON=$(BIN)/python tools/host-packages
+	@$(BIN)/pytest -q tests/images
 
 unit: setup ## the inner loop: pure tests, no services
 	@$(BIN)/pytest tests/unit tests/architecture -q

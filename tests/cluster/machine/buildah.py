@@ -6,10 +6,12 @@ What pip and apt need here to reach anything (an index, a mirror, certificates) 
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import attrs
 
@@ -63,6 +65,15 @@ class Buildah:
         """Return how big an image is when it is unpacked, as buildah says it."""
         sizes = self._ask("images", "--format", "{{.Name}}:{{.Tag}} {{.Size}}").splitlines()
         return next(line.removeprefix(f"{reference} ") for line in sizes if line.startswith(f"{reference} "))
+
+    @contextlib.contextmanager
+    def unpacked(self, reference: str) -> Iterator[pathlib.Path]:
+        """Give the root of an image, to look at."""
+        container = self._ask("from", "--pull-never", "--signature-policy", POLICY, reference)
+        try:
+            yield pathlib.Path(self._ask("mount", container))
+        finally:
+            self._ask("rm", container)
 
     def forget_others(self, wanted: set[str]) -> None:
         """Drop what was built of what is no more, and the containers of builds that were ended."""

@@ -6,6 +6,7 @@ a base that is made here, since none can be pulled. A tag is the fingerprint of 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -150,23 +151,44 @@ def make_once(cache: pathlib.Path, registry: str) -> Shipped:
 
 
 def _make_lacking(folder: pathlib.Path, wanted: tuple[Recipe, ...], references: dict[str, str]) -> None:
+    lacking = {name for name, each in references.items() if name not in BASES and not images.is_pushed(each)}
+    with _storage(folder) as buildah:
+        buildah.forget_others(set(references.values()))
+        for name in _build_all(buildah, wanted, references, lacking):
+            buildah.push(references[name])
+            images.say(f"pushed {references[name]}: {sizes(buildah, references[name])}")
+
+
+@contextlib.contextmanager
+def built_here(cache: pathlib.Path, *names: str) -> Iterator[tuple[Buildah, dict[str, str]]]:
+    """Build those images without a registry; others wait until the storage is given back."""
+    wanted = recipes(cache / "images")
+    references = {name: f"localhost/gpudev/{name}:{tag}" for name, tag in tags(wanted).items()}
+    with _storage(cache / "images") as buildah:
+        lacking = {name for name in names if not buildah.has(references[name])}
+        tuple(_build_all(buildah, wanted, references, lacking))
+        yield buildah, references
+
+
+@contextlib.contextmanager
+def _storage(folder: pathlib.Path) -> Iterator[Buildah]:
     packages("buildah")
     folder.mkdir(parents=True, exist_ok=True)
     with images.alone(folder):
-        buildah = Buildah.into(folder)
-        buildah.forget_others(set(references.values()))
-        lacking = {name for name, each in references.items() if name not in BASES and not images.is_pushed(each)}
-        needed = set(lacking)
-        for recipe in reversed(wanted):
-            if recipe.name in needed and recipe.base and not buildah.has(references[recipe.base]):
-                needed.add(recipe.base)
-        for recipe in wanted:
-            if recipe.name in needed:
-                _build(buildah, recipe, references)
-            if recipe.name in lacking:
-                reference = references[recipe.name]
-                buildah.push(reference)
-                images.say(f"pushed {reference}: {sizes(buildah, reference)}")
+        yield Buildah.into(folder)
+
+
+def _build_all(buildah: Buildah, wanted, references: dict[str, str], lacking: set[str]) -> Iterator[str]:
+    """Build what lacks, and what it builds on; tell each that was lacking when it is there."""
+    needed = set(lacking)
+    for recipe in reversed(wanted):
+        if recipe.name in needed and recipe.base and not buildah.has(references[recipe.base]):
+            needed.add(recipe.base)
+    for recipe in wanted:
+        if recipe.name in needed:
+            _build(buildah, recipe, references)
+        if recipe.name in lacking:
+            yield recipe.name
 
 
 def _build(buildah: Buildah, recipe: Recipe, references: dict[str, str]) -> None:
