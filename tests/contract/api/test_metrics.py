@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gpudev_sdk import clock
 from gpudev_sdk.engine import doctor
 from gpudev_sdk.engine.check import ELSEWHERE
+from gpudev_sdk.errors import Unavailable
 from gpudev_sdk.store.pool import Store
 from gpudev_services.api import metrics
 
@@ -153,3 +155,27 @@ def test_while_the_database_is_away_that_is_what_is_told():
 def test_a_loop_that_is_late_is_told_by_name(bench, later):
     figures = metrics.Metrics(bench.engine, "processor", lambda: {"planner": 7.0})
     assert 'gpudev_loop_late_seconds{loop="planner"} 7.0' in figures.text().decode()
+
+
+def test_a_backend_that_hangs_holds_up_one_reading_and_the_next_one_has_the_laws_of_before(bench, later, monkeypatch):
+    figures = metrics.Metrics(bench.engine, "processor")
+    assert "gpudev_invariant_violations" in figures.text().decode()
+    hangs, released = threading.Event(), threading.Event()
+
+    def diagnose(engine):
+        hangs.set()
+        assert released.wait(30)
+        raise Unavailable("it gave up")
+
+    monkeypatch.setattr(doctor, "diagnose", diagnose)
+    later(metrics.FRESH + 1)
+    held_up = threading.Thread(target=figures.text)
+    held_up.start()
+    try:
+        assert hangs.wait(30)
+        text = figures.text().decode()
+    finally:
+        released.set()
+        held_up.join(30)
+    assert "gpudev_invariant_violations" in text
+    assert "gpudev_reservations" in text

@@ -102,7 +102,9 @@ class Metrics(Shown):
 
     def asked(self) -> list[Metric]:
         """Return what the tables say, and the laws as of at most 60 seconds ago."""
-        return [*self._laws(self._diagnosis()), *counts(self._engine.store, self._engine.backends)]
+        found = self._diagnosis()
+        laws = self._laws(found) if found is not None else ()
+        return [*laws, *counts(self._engine.store, self._engine.backends)]
 
     def own(self) -> list[Metric]:
         """Return by how much each loop of this process is late."""
@@ -110,12 +112,16 @@ class Metrics(Shown):
         about = "By how much a loop of this process is late to do its work without an error."
         return [gauge("gpudev_loop_late_seconds", about, late, ["loop"])] if late else []
 
-    def _diagnosis(self) -> doctor.Diagnosis:
-        with self._lock:
-            if self._found is None or self._looked is None or clock.monotonic() - self._looked > FRESH:
-                self._found = doctor.diagnose(self._engine)
-                self._looked = clock.monotonic()
-            return self._found
+    def _diagnosis(self) -> doctor.Diagnosis | None:
+        """Look, unless somebody is looking: a backend that hangs holds up one reading, and the others have what there was."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._looked is None or clock.monotonic() - self._looked > FRESH:
+                    self._found = doctor.diagnose(self._engine)
+                    self._looked = clock.monotonic()
+            finally:
+                self._lock.release()
+        return self._found
 
     def _laws(self, found: doctor.Diagnosis) -> Iterator[Metric]:
         broken = Counter(one.law for one in found.violations)
