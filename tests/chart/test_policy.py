@@ -13,7 +13,7 @@ import tomllib
 import attrs
 import pytest
 
-from tests.chart.rendering import SHAPES, text, values_of
+from tests.chart.rendering import SHAPES, pods, shape, text, values_of
 
 FILE = pathlib.Path(__file__).with_name("policy.toml")
 #: What it looks for only when told.
@@ -101,6 +101,14 @@ def test_an_exception_that_no_longer_applies_is_told():
     ]
 
     assert idle == []
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_pod_without_a_limit_of_ephemeral_storage_writes_only_where_there_is_one(name):
+    volumes = [each for _, pod in pods(shape(name)) for each in pod["spec"].get("volumes", []) if "emptyDir" in each]
+
+    assert volumes
+    assert [each["name"] for each in volumes if "sizeLimit" not in each["emptyDir"]] == []
 
 
 def test_every_exception_says_why():

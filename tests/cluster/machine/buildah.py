@@ -20,6 +20,8 @@ from tests.cluster.machine.debian import CannotBuild, run
 POLICY = pathlib.Path(__file__).parents[1] / "tools" / "images" / "policy.json"
 #: What of pip's settings says where things come from.
 OF_PIP = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
+#: Where pip's settings are, the later the stronger.
+SCOPES = ("global", "user", "site", ":env:")
 CERTIFICATES = "/run/gpudev-build/ca.crt"
 
 
@@ -110,11 +112,13 @@ def for_apt(scratch: pathlib.Path) -> list[str]:
 def for_pip(scratch: pathlib.Path) -> list[str]:
     """Return what to lend to a build that calls pip: its index and the certificates it trusts here."""
     asked = [sys.executable, "-m", "pip", "config", "list"]
-    settings = {}
-    # The environment's come first, and win.
-    for line in sorted(subprocess.run(asked, capture_output=True, text=True, check=False).stdout.splitlines()):
-        key, _, value = line.partition("=")
-        settings.setdefault(key.rpartition(".")[2], ast.literal_eval(value))
+    settings: dict[str, str] = {}
+    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.splitlines()
+    for scope in SCOPES:
+        for line in said:
+            key, _, value = line.partition("=")
+            if key.startswith(f"{scope}."):
+                settings[key.removeprefix(f"{scope}.")] = ast.literal_eval(value)
     lines = [f"{key} = {' '.join(settings[key].split())}" for key in OF_PIP if key in settings]
     lent = []
     trusted = settings.get("cert") or os.environ.get("SSL_CERT_FILE")
