@@ -43,7 +43,7 @@ test: setup ## everything that pip can run: unit, contract, journeys
 test-gcs: setup ## objects of gpudev-gcp over fake-gcs-server, which Go builds the first time (1 min)
 	@folder=$$(tools/fake-gcs-server) && PATH="$$folder:$$PATH" $(BIN)/pytest -q tests/contract/gcp_more/test_objects_fake_gcs_server.py
 
-chart-lint: setup ## the chart: helm lint, golden files, schemas of three Kubernetes versions, alerts, laws; Go builds helm and promtool the first time (5 min)
+chart-lint: setup ## the chart: helm lint, golden files, schemas of three Kubernetes versions, kube-score, alerts, laws; Go builds helm, kube-score and promtool the first time (5 min)
 	@$(BIN)/python tools/chart-docs --check
 	@folder=$$(PYTHON=$(BIN)/python tools/chart-tools):$$(tools/promtool) && PATH="$$folder:$$PATH" $(BIN)/pytest -q -n 2 tests/chart
 
