@@ -13,7 +13,7 @@ from gpudev_sdk.domain.disk import (
 )
 from gpudev_sdk.domain.gpu import GpuType, Node, Slot
 from gpudev_sdk.domain.server import Phase, Presence, Sighting, digest_files
-from gpudev_sdk.errors import Conflict, NotFound, Unworkable
+from gpudev_sdk.errors import Conflict, Unworkable
 from gpudev_sdk.providers import Compute, Gang, Storage
 
 H100 = GpuType(name="h100", gpus_per_node=8, cpus=64, memory_bytes=2**40, gang=True)
@@ -59,12 +59,6 @@ class MemoryCompute(Compute, Gang):
 
     def get_availability_zones(self):
         return ("local",)
-
-    def list_instances(self):
-        return ()
-
-    def get_instance(self, instance_id):
-        raise NotFound
 
     def nodes(self):
         slots = [Slot(gpu_type="h100", index=index) for index in range(8)]

@@ -15,7 +15,7 @@ import attrs
 
 from gpudev_sdk.domain.gpu import GpuType, Node, Slot
 from gpudev_sdk.domain.server import Claim, Phase, Presence, ServerId, Sighting, digest_files
-from gpudev_sdk.errors import Conflict, NotFound
+from gpudev_sdk.errors import Conflict
 from gpudev_sdk.providers import Compute
 
 GPUS = 8
@@ -63,12 +63,6 @@ class FolderCompute(Compute):
 
     def get_availability_zones(self):
         return ("here",)
-
-    def list_instances(self):
-        return ()
-
-    def get_instance(self, instance_id):
-        raise NotFound
 
     def nodes(self):
         return self._nodes
