@@ -9,7 +9,6 @@ from tests.fix_install import Install, prepare, until
 from tests.places.world import CREDENTIALS, EAST, EAST_ZONE, FAR_ZONE, WEST, build_world
 
 pytestmark = pytest.mark.sandbox
-LOST = "its disks do not answer: the answer of AWS was lost"
 CONFIG = """
 gateway = "127.0.0.1:0"
 processors = 4
@@ -26,9 +25,39 @@ free_floor_bytes = 1000000
 """
 
 
+@attrs.frozen(kw_only=True)
+class Trouble:
+    """A cloud that has it: what of it is said, and a type that another place has."""
+
+    backend: str
+    away: str
+    expired: str
+    denied: str
+    elsewhere: str
+
+
+AWS = Trouble(
+    backend=EAST,
+    away="its disks do not answer: the answer of AWS was lost",
+    expired="our credentials for AWS have expired",
+    denied="the permission ec2:CreateVolume is missing",
+    elsewhere="l4",
+)
+GOOGLE = Trouble(
+    backend=WEST,
+    away="its disks do not answer: cannot look at a disk: Google Cloud does not answer",
+    expired="Google does not know us: the credentials are missing, wrong or expired",
+    denied="the permission compute.disks.create is missing",
+    elsewhere="a100",
+)
+of_both = pytest.mark.parametrize("trouble", [AWS, GOOGLE], ids=["aws", "gcp"])
+
+
 @attrs.define
 class Cloudy(Install):
-    """An install whose operator has credentials for AWS."""
+    """An install whose operator has credentials for both clouds."""
+
+    google: dict[str, str] = attrs.field(factory=dict)
 
     @property
     def environment(self):
@@ -36,6 +65,7 @@ class Cloudy(Install):
         return (
             super().environment
             | CREDENTIALS
+            | self.google
             | dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), nowhere)
         )
 
@@ -48,7 +78,8 @@ def world():
 @pytest.fixture(scope="module")
 def install(world):
     made = prepare(CONFIG, Cloudy)
-    (made.data / "config.toml").write_text(CONFIG + world.config(made.root))
+    made.google = world.west.account.environment
+    (made.data / "config.toml").write_text(CONFIG + world.config(made.root, google=""))
     made.up()
     yield made
     made.close()
@@ -58,8 +89,9 @@ def install(world):
 def nothing_left(install, world):
     """What a test started is over at its end, and neither cluster has anything of it."""
     yield
-    world.east.come_back()
-    world.east.cluster.come_back()
+    for cloud in (world.east, world.west):
+        cloud.come_back()
+        cloud.cluster.come_back()
     install.cli("cancel", "--all", "--yes", "--wait", ok=False)
     assert world.left() == []
 
@@ -180,38 +212,43 @@ def test_disks_and_snapshots_stay_and_nothing_else(install, world):
     assert install.json("admin", "doctor")["findings"] == []
 
 
-def test_while_one_place_is_away_the_others_go_on_and_nothing_of_it_is_lost(install, world):
+@of_both
+def test_while_one_place_is_away_the_others_go_on_and_nothing_of_it_is_lost(install, world, trouble):
     """First its disks do not answer, then its credentials have expired, then its cluster is away."""
-    reserve(install, "h100", "1h", "--backend", EAST, "--no-disk", "--name", "stays")
+    place, cloud = trouble.backend, world.clouds[trouble.backend]
+    reserve(install, "h100", "1h", "--backend", place, "--no-disk", "--name", "stays")
     pods = set(world.left())
-    world.east.go_away()
-    says(install, EAST, f"{EAST} takes nothing new, as it cannot be seen now", LOST)
-    assert reserve(install, "h100", "1h", "--no-disk", "--name", "other")["backend"] == WEST
-    install.cli("reserve", "h100", "1h", "--backend", EAST, "--no-disk", "--name", "waits", "--no-wait")
-    assert LOST in install.json("show", "waits")["waiting_for"]
+    cloud.go_away()
+    says(install, place, f"{place} takes nothing new, as it cannot be seen now", trouble.away)
+    assert reserve(install, "h100", "1h", "--no-disk", "--name", "other")["backend"] != place
+    install.cli("reserve", "h100", "1h", "--backend", place, "--no-disk", "--name", "waits", "--no-wait")
+    assert trouble.away in install.json("show", "waits")["waiting_for"]
 
-    world.east.refuse("*", "RequestExpired", "Request has expired.")
-    says(install, EAST, "our credentials for AWS have expired")
+    cloud.expire()
+    says(install, place, trouble.expired)
 
-    world.east.come_back()
-    world.east.cluster.go_away()
-    says(install, EAST, f"{EAST} takes nothing new, as it cannot be seen now", "the cluster does not answer")
-    assert "the cluster does not answer" in install.json("status")["server"]["backends"][EAST]["trouble"]
-    reserve(install, "l4", "1h", "--no-disk", "--name", "another")
+    cloud.come_back()
+    cloud.cluster.go_away()
+    says(install, place, f"{place} takes nothing new, as it cannot be seen now", "the cluster does not answer")
+    assert "the cluster does not answer" in install.json("status")["server"]["backends"][place]["trouble"]
+    reserve(install, trouble.elsewhere, "1h", "--no-disk", "--name", "another")
     until(lambda: "cannot tell how the box is" in install.json("show", "stays")["detail"], every=0.3)
     assert install.state("stays") == "active"
 
-    world.east.cluster.come_back()
+    cloud.cluster.come_back()
     install.cli("wait", "waits")
     is_well(install)
-    assert install.json("show", "waits")["backend"] == EAST
+    assert install.json("show", "waits")["backend"] == place
     assert (install.state("stays"), pods <= set(world.left())) == ("active", True)
 
 
-def test_a_permission_that_is_missing_is_said_to_whoever_waits_for_it(install, world):
-    world.east.refuse("CreateVolume", "UnauthorizedOperation", "You are not authorized to perform this operation.")
-    install.cli("reserve", "h100", "1h", "--backend", EAST, "--disk", "new", "--no-wait")
+@of_both
+def test_a_permission_that_is_missing_is_said_to_whoever_waits_for_it(install, world, trouble):
+    world.clouds[trouble.backend].deny()
+    install.cli("reserve", "h100", "1h", "--backend", trouble.backend, "--disk", "new", "--no-wait")
 
-    until(lambda: "the permission ec2:CreateVolume is missing" in install.json("show", "new")["detail"], every=0.3)
-    assert "the permission ec2:CreateVolume is missing" in install.cli("show", "new").stdout
-    world.east.come_back()
+    until(lambda: trouble.denied in install.json("show", "new")["detail"], every=0.3)
+    assert trouble.denied in install.cli("show", "new").stdout
+    world.clouds[trouble.backend].come_back()
+    install.cli("cancel", "new", "--wait")
+    install.cli("disk", "delete", "new", "--yes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import pathlib
+import tempfile
 
 import attrs
 import boto3
@@ -12,6 +13,7 @@ import pytest
 from tests.contract.aws.weather import Weather
 from tests.contract.gcp.fake_compute import FakeCompute
 from tests.contract.gcp.fake_compute_world import PROJECT
+from tests.places.google import Account, known_to
 from tests.unit.kube.bench import _new
 from tests.unit.kube.fake_api import FakeApi
 from tests.unit.kube.fake_cluster import Disks, Kubelet
@@ -112,6 +114,14 @@ class East:
         """Have AWS's own APIs answer nobody, and the cluster go on."""
         self.weather.cut = Everything()
 
+    def expire(self) -> None:
+        """Take our credentials for no longer good."""
+        self.refuse("*", "RequestExpired", "Request has expired.")
+
+    def deny(self) -> None:
+        """Let us make no volume."""
+        self.refuse("CreateVolume", "UnauthorizedOperation", "You are not authorized to perform this operation.")
+
     def refuse(self, action: str, code: str, message: str) -> None:
         """Have an action, `*` being all, refused from now on."""
         self.weather.cut = collections.Counter()
@@ -136,13 +146,32 @@ class East:
 class West:
     """Google Cloud: a fake Compute API, and a cluster on it."""
 
-    compute: FakeCompute = attrs.field(factory=FakeCompute)
+    compute: FakeCompute
+    #: Who gpudev is where it dials Google's own addresses; at `endpoint` anybody may do all.
+    account: Account
     cluster: Cluster = attrs.field(factory=Cluster)
 
     def __attrs_post_init__(self) -> None:
         for name, zone, gpus, labels in (("gke-gpu-1", WEST_ZONE, GPUS, GKE), ("gke-l4-1", WEST_ZONE, 1, GKE_SMALL)):
             self.compute.world.add_instance(name, zone)
             self.cluster.add(name, zone, gpus, labels, f"gce://{PROJECT}/{zone}/{name}")
+
+    def go_away(self) -> None:
+        """Have Google's own APIs answer nobody, and the cluster go on."""
+        self.compute.trouble = lambda call: "cut"
+
+    def expire(self) -> None:
+        """Take our credentials for no longer good."""
+        self.compute.trouble, self.account.is_known = lambda call: None, False
+
+    def deny(self) -> None:
+        """Let us make no disk."""
+        self.compute.denied = {"compute.disks.create"}
+
+    def come_back(self) -> None:
+        """Be fair again."""
+        self.compute.trouble, self.compute.denied = lambda call: None, set()
+        self.account.is_known = True
 
 
 @attrs.frozen
@@ -152,8 +181,13 @@ class World:
     east: East
     west: West
 
-    def config(self, folder: pathlib.Path) -> str:
-        """Return the tables of an install with both and with this machine."""
+    @property
+    def clouds(self) -> dict[str, East | West]:
+        """Return both by the names of their backends."""
+        return {EAST: self.east, WEST: self.west}
+
+    def config(self, folder: pathlib.Path, *, google: str | None = None) -> str:
+        """Return the tables of an install with both; `google` is the endpoint of Compute, empty for Google's own address."""
         return f"""
 [backends.{EAST}]
 compute = "aws"
@@ -170,7 +204,7 @@ compute = "gcp"
 storage = "gcp"
 [backends.{WEST}.gcp]
 project = "{PROJECT}"
-endpoint = "{self.west.compute.url}"
+endpoint = "{self.west.compute.url if google is None else google}"
 kubeconfig = "{self.west.cluster.kubeconfig(folder / "west")}"
 calls_per_second = 1000
 [backends.{WEST}.gcp.types.h100]
@@ -195,8 +229,10 @@ def build_world():
     moto = "http://{}:{}".format(*server.get_host_and_port())
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
     ec2 = boto3.Session(**keys).client("ec2", endpoint_url=moto)
-    made = World(East(Weather(moto), ec2), West())
-    yield made
+    fake = FakeCompute()
+    with tempfile.TemporaryDirectory(prefix="gpudev-google-") as keys, known_to(fake, pathlib.Path(keys)) as account:
+        made = World(East(Weather(moto), ec2), West(fake, account))
+        yield made
     for part in (made.east.weather, made.west.compute, made.east.cluster.api, made.west.cluster.api, ec2):
         part.close()
     server.stop()

@@ -19,8 +19,8 @@ from gpudev_sdk.kube import policy
 from gpudev_sdk.kube.api import Api
 from gpudev_sdk.kube.kinds import CLUSTER_ROLE_BINDING, ROLE_BINDING, Kind
 from gpudev_services.tls import ensure_certificates, server_context
-from tests.cluster.clouds.forwarding import Asked, Gate, Refused, passed
 from tests.cluster.place import Place
+from tests.places.forwarding import Asked, Gate, Refused, passed
 
 _RBAC = "rbac.authorization.k8s.io"
 _UNAUTHORIZED = {

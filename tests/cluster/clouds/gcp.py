@@ -1,39 +1,25 @@
-"""Google Cloud in front of the test cluster: a fake of Compute and GKE under Google's own names, with disks that have content.
-
-The plugin is configured as in production, with no endpoint of a test: it dials `compute.googleapis.com` and the others by the
-proxy that its environment names, which answers in their place with a certificate that the environment trusts.
-"""
+"""Google Cloud in front of the test cluster: a fake of Compute and GKE under Google's own names, with disks that have content."""
 
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import pathlib
-import secrets
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import exceptions, jwt
 
 from gpudev_gcp.session import Session
 from gpudev_gcp.settings import GcpSettings
-from gpudev_services.tls import ensure_certificates, server_context
 from tests.cluster.clouds.attaching import NotAttached
 from tests.cluster.clouds.door import Door, Person
-from tests.cluster.clouds.forwarding import Asked, Gate, Refused, passed
 from tests.cluster.clouds.shelf import Shelf
 from tests.contract.gcp.fake_compute import FakeCompute
 from tests.contract.gcp.fake_compute_world import PROJECT, Json, World
+from tests.places.google import EMAIL, Account, known_to
 
 DRIVER = "pd.csi.storage.gke.io"
 ZONE, CLUSTER, LOCATION = "us-central1-a", "gpu", "us-central1"
-EMAIL = f"gpudev@{PROJECT}.iam.gserviceaccount.com"
-HOSTS = ("compute.googleapis.com", "container.googleapis.com", "oauth2.googleapis.com")
 #: A node of GKE: https://cloud.google.com/kubernetes-engine/docs/how-to/gpus
 LABELS = {
     "topology.kubernetes.io/zone": ZONE,
@@ -100,13 +86,16 @@ class Gcp:
     compute: FakeCompute
     #: The node's machine, which has its name.
     machine: str
-    environment: dict[str, str]
-    #: The access tokens that were given.
-    tokens: set[str]
+    account: Account
     #: The way into its cluster.
     door: Door | None = None
 
     name, driver, labels = "gcp", DRIVER, LABELS
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return by what the plugin finds Google, and knows who it is."""
+        return self.account.environment
 
     @property
     def subject(self) -> dict[str, str]:
@@ -142,7 +131,7 @@ calls_per_second = 1000
 
     def who(self, token: str) -> Person | None:
         """Say whose a token is."""
-        return Person(user=EMAIL) if token in self.tokens else None
+        return Person(user=EMAIL) if token == self.account.token else None
 
     def attach(self, handle: str) -> None:
         """Attach a disk to the node's machine; one that is already stays so."""
@@ -171,74 +160,11 @@ def made(folder: pathlib.Path, node: str, keys: pathlib.Path) -> Iterator[Gcp]:
     world = World(disks=Disks(shelf), snapshots=Snapshots(shelf), content=Content(shelf), looks=1)
     world.content.world = world
     world.add_instance(node, ZONE, "a3-highgpu-8g", labels={"goog-k8s-cluster-name": CLUSTER})
-    fake, tokens = FakeCompute(world), {secrets.token_urlsafe()}
-    fake.token = (200, {"access_token": min(tokens), "expires_in": 3600, "token_type": "Bearer"})
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    certificates = ensure_certificates(keys, list(HOSTS))
-    where = urlsplit(fake.url)
-    gate = Gate(
-        lambda: http.client.HTTPConnection(where.hostname, where.port, timeout=30),
-        _admitting(_public(key), tokens),
-        server_context(certificates),
-        frozenset(f"{host}:443" for host in HOSTS),
-    )
-    (keys / "account.json").write_text(json.dumps(_account(key)))
-    (keys / "trusted.pem").write_bytes(certificates.ca_pem)
-    environment = {
-        "GOOGLE_APPLICATION_CREDENTIALS": str(keys / "account.json"),
-        "REQUESTS_CA_BUNDLE": str(keys / "trusted.pem"),
-        "HTTPS_PROXY": f"http://{gate.address}",
-        "NO_PROXY": "127.0.0.1,localhost",
-    }
-    try:
-        yield Gcp(fake, node, environment, tokens)
-    finally:
-        gate.close()
-        fake.close()
-
-
-def _admitting(public: bytes, tokens: set[str]):
-    """Return what lets calls through that show a token we gave, or one that the account's key has signed."""
-
-    def admit(asked: Asked) -> dict[str, str]:
-        if asked.path == "/token":
-            signed = parse_qs(asked.body.decode()).get("assertion", [""])[0]
-        else:
-            signed = asked.bearer
-        if signed not in tokens and not _is_signed(signed, public):
-            raise Refused(401, {"error": {"code": 401, "message": "Request had invalid authentication credentials."}})
-        return passed(asked)
-
-    return admit
-
-
-def _is_signed(token: str, public: bytes) -> bool:
-    try:
-        return jwt.decode(token, certs=public)["iss"] == EMAIL
-    except (ValueError, exceptions.GoogleAuthError):
-        return False
+    fake = FakeCompute(world)
+    with contextlib.closing(fake), known_to(fake, keys) as account:
+        yield Gcp(fake, node, account)
 
 
 def _key(handle: str) -> tuple[str, str]:
     zone, _, name = handle.partition("/zones/")[2].partition("/disks/")
     return zone, name
-
-
-def _public(key: rsa.RSAPrivateKey) -> bytes:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return key.public_key().public_bytes(serialization.Encoding.PEM, form)
-
-
-def _account(key: rsa.RSAPrivateKey) -> Json:
-    """Return the key of a service account, as a file of Google's has it."""
-    form = serialization.PrivateFormat.PKCS8
-    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
-    return {
-        "type": "service_account",
-        "project_id": PROJECT,
-        "private_key_id": "1",
-        "private_key": private,
-        "client_email": EMAIL,
-        "client_id": "1",
-        "token_uri": f"https://{HOSTS[2]}/token",
-    }

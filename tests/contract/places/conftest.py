@@ -104,7 +104,7 @@ def lived(store):
     return live
 
 
-def work_until(bench, made, wish, seconds=20.0):
+def work_until(bench, made, wish, seconds=60.0):
     """Work at a reservation until its row is as is wished: copies of a cluster are a moment behind."""
     deadline = time.monotonic() + seconds
     while not wish(bench.row(made)):
