@@ -11,6 +11,8 @@ import pytest
 
 from gpudev_sdk.store import roles
 from gpudev_sdk.store.embedded import Embedded
+from gpudev_services.cluster import migrating
+from gpudev_services.cluster.parts import read
 from tests.contract.services import pages
 from tests.contract.services.apart import Person, with_password
 from tests.fix_database import KILLABLE
@@ -171,6 +173,21 @@ def test_the_same_word_again_pauses_nothing(apart, put_back):
     assert again.returncode == 0, again.stderr
     assert "paused" not in again.stdout
     assert "paused" not in oversee(apart, "doctor").stdout
+
+
+def test_all_is_paused_before_any_service_has_its_rights_again(apart, elsewhere, put_back, monkeypatch):
+    found = []
+
+    def apply(dsn):
+        with psycopg.connect(dsn) as conn:
+            found.extend(conn.execute("SELECT backend, paused FROM backend_claim").fetchall())
+        raise InterruptedError
+
+    monkeypatch.setattr(migrating, "apply", apply)
+    with pytest.raises(InterruptedError):
+        migrating.migrate(read(apart.config, apart.folder_of("migrate")), 0, "third")
+
+    assert found == [("local", "the database was put back from a backup")]
 
 
 def test_a_database_into_which_nothing_was_put_back_is_refused(apart, elsewhere):

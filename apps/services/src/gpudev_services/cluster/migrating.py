@@ -36,9 +36,12 @@ def migrate(given: Given, patience: float, restored: str = "") -> list[str]:
     with opened(owner, 2) as store:
         fresh = bool(restored) and _is_fresh(store, restored)
         left = service_roles.ensure(store, passwords)
+        if fresh:
+            # Before any service has its rights again: one that waits for them begins at once.
+            _after_restore(store)
         applied = apply(owner)
         if fresh:
-            _after_restore(store, restored)
+            _note(store, restored)
         install = build.install_id(store)
     for name, role in SERVICES.items():
         _try(given, name, role)
@@ -60,11 +63,14 @@ def _is_fresh(store: Store, word: str) -> bool:
     return True
 
 
-def _after_restore(store: Store, word: str) -> None:
+def _after_restore(store: Store) -> None:
     """Let nothing be done by a database that may be older than the world, until somebody has looked."""
     with store.transaction() as conn:
         forget_transactions(conn)
     pause_everything(store, "the database was put back from a backup")
+
+
+def _note(store: Store, word: str) -> None:
     with store.transaction() as conn:
         note(conn, word)
 
