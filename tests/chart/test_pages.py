@@ -15,7 +15,7 @@ _NAMED = re.compile(
 _EXEC = re.compile(r"kubectl (?:exec|logs)(?: -i)? -n [a-z-]+ (?P<name>gpu-dev-[a-z0-9-]+)")
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "cronjob": "CronJob", "svc": "Service"}
 #: Made by a Job, and not by helm.
-SECRETS = {"gpu-dev-secrets"}
+SECRETS = {"gpu-dev-secrets", "gpu-dev-authority"}
 
 
 def there():
