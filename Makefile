@@ -10,7 +10,7 @@ export UV_LINK_MODE ?= copy
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
 export PIP_NO_CACHE_DIR ?= 1
 
-.PHONY: help setup demo test test-gcs test-cluster chart-lint chart-docs chart-package sbom unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
+.PHONY: help setup demo test test-gcs test-cluster test-chart chart-lint chart-docs chart-package sbom unit sim planted lint types wheels fmt lock bench bench-cluster chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ chart-package: setup ## the packaged chart and its index, in dist/charts
 test-cluster: setup ## a real Kubernetes (KUBECONFIG, kind, or one built here) and what runs on it; the first time builds it (10 min)
 	@PYTHON=$(BIN)/python tools/host-packages
 	@$(BIN)/pytest -q tests/cluster
+
+test-chart: setup ## the chart on such a Kubernetes, by helm, the command line and ssh: installed, lived in, killed, upgraded, uninstalled (10 min)
+	@PYTHON=$(BIN)/python tools/host-packages
+	@folder=$$(PYTHON=$(BIN)/python tools/chart-tools) && PATH="$$folder:$$PATH" $(BIN)/pytest -q tests/chart_cluster
 
 sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259); CLOUD=aws or gcp over that plugin
 	@$(BIN)/python -m tests.sim $(if $(CLOUD),--cloud $(CLOUD)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))

@@ -1,0 +1,69 @@
+"""A second release in the same cluster, in namespaces of its own: neither notices the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chart_cluster.release import CHART, Release
+from tests.fix_install import until
+
+SPACES = {"controlplane": "lab-controlplane", "workloads": "lab-boxes", "privileged": "lab-privileged"}
+
+
+def _told(release):
+    return release.steady(), release.secret(), release.manifest()
+
+
+@pytest.fixture(scope="module")
+def before(release):
+    """What the first was while it was alone."""
+    return _told(release)
+
+
+@pytest.fixture(scope="module")
+def second(ground, before):
+    made = Release(
+        ground=ground,
+        name="lab",
+        control=SPACES["controlplane"],
+        boxes=SPACES["workloads"],
+        here={"namespaces": SPACES},
+    )
+    try:
+        made.helm("install", CHART, f"--values={CHART}/values-kind.yaml", f"--values={made.values}", "--wait")
+        yield made
+    finally:
+        made.remove()
+
+
+def test_it_comes_up_with_wait_and_the_first_has_not_changed(release, before, second):
+    assert second.ready()
+    assert _told(release) == before
+
+
+def test_it_is_somebody_else(release, second):
+    ours, theirs = release.secret(), second.secret()
+
+    assert ours.keys() == theirs.keys()
+    assert {name for name in ours if ours[name] == theirs[name] and not name.endswith("dsn")} <= {"owner-password"}
+    assert "kim" in _users(release)
+    assert "kim" not in _users(second)
+
+
+def _users(release):
+    return [name for name in release.sql("SELECT name FROM app_user ORDER BY name").splitlines() if name]
+
+
+def test_what_the_first_holds_is_not_given_out_by_the_second(kim, second):
+    kim.back()
+    kim.cli("reserve", "h100:8", "1h", "--no-disk", "--name", "everything")
+    seen = "SELECT coalesce(min(free), 8) FROM inventory"
+    until(lambda: second.sql(seen) == "0", within=60)
+    kim.cli("cancel", "everything", "--wait")
+
+
+def test_taking_it_away_leaves_the_first_alone(release, kim, second):
+    second.helm("uninstall", "--wait")
+
+    assert release.ready()
+    assert "kim" in kim.cli("whoami").stdout
