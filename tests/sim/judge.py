@@ -22,6 +22,7 @@ from gpudev_sdk.engine.check import (
     read_tables,
 )
 from gpudev_sdk.engine.planner import plan
+from gpudev_sdk.testing.cloud.truth import CloudServer
 from tests.sim.order import passed_over
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Judge:
                     node=server.node,
                     gpu_type=server.spec.gpu_type,
                     slots=server.spec.slots if server.holds else (),
-                    peers=tuple(Peer(peer.node, peer.slots if server.holds else ()) for peer in server.spec.peers),
+                    peers=_seen(server),
                     volume_id=server.volume_id,
                     since=server.since,
                 )
@@ -144,3 +145,8 @@ class Judge:
             if disk is None or disk["purge_at"] is None or disk["purge_at"] > gone.at:
                 self._losses.append(Loss(volume_id=gone.volume_id, disk_id=gone.disk_id, at=gone.at))
         self._deletions = len(self._sim.cloud.deletions)
+
+
+def _seen(server: CloudServer) -> tuple[Peer, ...]:
+    """Return what there is of a gang; a pod that waits for its place has none."""
+    return tuple(Peer(peer.node, peer.slots if server.holds else ()) for peer in server.spec.peers if peer.node)

@@ -23,6 +23,8 @@ GANGS_FROM = 3000
 
 #: How much goes wrong at steps over a plugin, seconds between blows of fate, and between a person's wishes.
 CLOUD_RATE, CLOUD_FATE, CLOUD_PACE = 20.0, 30.0, 40.0
+#: How often what is reserved there is several nodes.
+CLOUD_GANGS = 0.3
 #: Two zones of each cloud that a plugin reaches, as its fake has them.
 ZONES = {"aws": ("us-east-1a", "us-east-1b"), "gcp": ("us-central1-a", "us-central1-b")}
 
@@ -50,6 +52,8 @@ class Knobs:
     #: How often a person who has reservations left to make wants one, and how they choose else: see `people.Person`.
     reserving: float = 0.6
     wishes: tuple[int, ...] = (2, 2, 12, 7, 3, 1, 1, 4)
+    #: How often a box is to have no disk, and each of a person's.
+    disks: tuple[int, ...] = (4, 3, 2, 2, 1, 1)
     #: How often what is reserved is several nodes.
     gangs: float = 0.0
     rate: float
@@ -120,17 +124,16 @@ def of_cloud(knobs: Knobs, cloud: str, seed: int) -> Knobs:
     zones = ZONES.get(cloud)
     if zones is None:
         return knobs
-    places = min(node.slots["cpu"] for node in knobs.nodes)
-    nodes = tuple(
-        attrs.evolve(node, zone=zones[node.zone == "zone-b"], slots={"h100": 8, "cpu": places}) for node in knobs.nodes
-    )
-    weather = _quick(Weather.stormy(random.Random(f"{cloud}-{seed}")))
+    rng = random.Random(f"{cloud}-{seed}")
+    weather = _quick(Weather.stormy(rng))
+    nodes = tuple(attrs.evolve(node, zone=zones[node.zone == "zone-b"]) for node in _two_zones(rng))
     more = {
         "rate": CLOUD_RATE,
         "fate": CLOUD_FATE,
         "pace": CLOUD_PACE,
-        "gangs": 0.0,
+        "gangs": CLOUD_GANGS,
         "wishes": (2, 2, 10, 8, 3, 1, 1, 10),
+        "disks": (2, 6, 3, 0, 0, 0),
         "keep_volumes": None if seed % 4 == 0 else 20 * SECOND,
     }
     return attrs.evolve(knobs, nodes=nodes, snapshots_off="", weather=weather, **more)

@@ -86,7 +86,7 @@ class Person:
             gpu_type=gpu_type,
             gpus=0 if gpu_type == "cpu" else rng.choices((1, 2, 4, 8), weights=(5, 3, 2, 1))[0],
             duration=rng.randint(5, 9) * MINUTE,
-            disk=rng.choices((None, *DISKS), weights=(4, 3, 2, 2, 1, 1))[0],
+            disk=rng.choices((None, *DISKS), weights=self.sim.knobs.disks)[0],
             priority=1 if self.user.is_admin and rng.random() < 0.2 else 0,
             backend="sim" if rng.random() < 0.2 else None,
             max_wait=rng.choice((None, 20 * MINUTE, 60 * MINUTE)),

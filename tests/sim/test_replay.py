@@ -6,15 +6,18 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.architecture.sources import ROOT
 from tests.sim.faults import CELLS, focus_of
 from tests.sim.simulation import Simulation
 
 
-def test_a_seed_is_the_same_run_in_another_process(database):
-    first = Simulation(8, database, 6).run().digest()
+@pytest.mark.parametrize(("cloud", "seed"), [("simulated", 8), ("gcp", 9)])
+def test_a_seed_is_the_same_run_in_another_process(cloud, seed, database):
+    first = Simulation(seed, database, 6, cloud).run().digest()
     told = subprocess.run(
-        [sys.executable, "-m", "tests.sim", "--seed", "8", "--lifecycles", "6"],
+        [sys.executable, "-m", "tests.sim", "--cloud", cloud, "--seed", str(seed), "--lifecycles", "6"],
         cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "77"}, capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert first in told.stderr

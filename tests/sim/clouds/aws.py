@@ -55,7 +55,7 @@ class Proxy(Weather):
 
     def trouble(self, action: str) -> Refusal | None:
         """Decide what happens to a call."""
-        what = self.wire.strike()
+        what = self.wire.strike(changes=action.startswith(("Create", "Delete")))
         if what in ("cut", "lose"):
             {"cut": self.cut, "lose": self.lose}[what][action] = 1
         return (503, "RequestLimitExceeded", "Request limit exceeded.") if what == "refuse" else None

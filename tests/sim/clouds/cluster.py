@@ -1,7 +1,4 @@
-"""A cluster of a simulation: the fake API server, its nodes as they are, and no time but the virtual one.
-
-Plugins look at it without copies: those are filled by threads of their own, in real time, and a seed would not be repeatable.
-"""
+"""A cluster of a simulation: the fake API server, its nodes as they are, and no time but the virtual one."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpudev_sdk.kube import catalogue, compute, names, view
-from gpudev_sdk.kube.mirror import Mirror
 from gpudev_sdk.kube.settings import TypeSettings
 from gpudev_sdk.testing.cloud import CloudNode
+from tests.sim.clouds.copies import Feed
 from tests.sim.clouds.pods import Kubelet
 from tests.sim.clouds.wire import Wire
 from tests.unit.kube import fake_store
@@ -27,14 +24,6 @@ GPU = "nvidia.com/gpu"
 _STAYS = ("end", "claim")
 
 
-class NoCopy(Mirror):
-    """A copy that nobody fills, so that the API server is asked each time."""
-
-    def wait(self, seconds: float) -> bool:
-        """Say that it cannot be believed."""
-        return False
-
-
 class Cluster:
     """The API server, the nodes, and who works on them."""
 
@@ -42,6 +31,7 @@ class Cluster:
         self._cloud, self._wire = cloud, wire
         self._fake = FakeApi(trouble=self._trouble)
         self.api = self._fake.api()
+        self.feed = Feed(self._fake.store, cloud)
         self.kubelet = Kubelet(self._fake.store, cloud.machines, cloud.find_drive)
         #: What the cloud calls the machines behind nodes.
         self.provider_ids: dict[str, str] = {}
@@ -50,9 +40,9 @@ class Cluster:
         self._shown: dict[str, tuple[object, ...]] = {}
 
     def patch(self, patch: pytest.MonkeyPatch) -> None:
-        """Have no time but the virtual one, and no copies."""
+        """Have no time but the virtual one."""
         clock = self._cloud.clock
-        patch.setattr(view, "Mirror", NoCopy)
+        patch.setattr(view, "Mirror", self.feed.copy)
         patch.setattr(compute, "_now", lambda: clock.now)
         patch.setattr(fake_store, "now", lambda: clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
 

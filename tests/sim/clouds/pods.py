@@ -20,6 +20,7 @@ from gpudev_sdk.domain.server import Phase, ServerId, ServerSpec
 from gpudev_sdk.errors import NoCapacity, Unworkable
 from gpudev_sdk.kube import names
 from gpudev_sdk.testing.cloud.truth import CloudServer
+from tests.sim.clouds.gangs import PodGang
 from tests.sim.clouds.machines import PodMachines
 from tests.sim.clouds.shelf import Drive
 from tests.unit.kube.fake_api import NAMESPACE
@@ -38,6 +39,9 @@ class Pod:
     key: ObjectKey
     server: Key
     spec: ServerSpec
+    #: Its place in a gang, and how many there are.
+    rank: int = 0
+    ranks: int = 1
     placed: bool = False
     #: When the scheduler looks at it again, if there was no room.
     again: dt.datetime | None = None
@@ -53,7 +57,7 @@ class Kubelet:
     def __init__(self, store: Store, machines: PodMachines, find_drive: Callable[[str], Drive | None]) -> None:
         self._store, self._machines, self._find_drive = store, machines, find_drive
         self._pods: dict[str, Pod] = {}
-        self._manifests: dict[Key, Json] = {}
+        self._manifests: dict[tuple[Key, int], Json] = {}
         self.broken: list[str] = []
 
     def look(self) -> None:
@@ -75,13 +79,13 @@ class Kubelet:
                 self._write(pod, self._machines.servers.find(pod.server))
 
     def slip(self, server_id: ServerId) -> bool:
-        """Let a pod of an attempt that is over be made after all, with a throw-away home; return whether it could."""
-        for key, manifest in self._manifests.items():
-            where = ("pods", NAMESPACE, manifest["metadata"]["name"])
-            if key[1] == server_id and where not in self._store.objects:
-                self._store.create(where, copy.deepcopy(manifest))
-                return True
-        return False
+        """Let the pods of an attempt that is over be made after all, with a throw-away home; return whether any could."""
+        late = [manifest for (key, _), manifest in self._manifests.items() if key[1] == server_id]
+        wanted = {("pods", NAMESPACE, manifest["metadata"]["name"]): manifest for manifest in late}
+        missing = [where for where in wanted if where not in self._store.objects]
+        for where in missing:
+            self._store.create(where, copy.deepcopy(wanted[where]))
+        return bool(missing)
 
     def _read(self, key: ObjectKey, item: Json) -> Pod | None:
         """Return what a pod asks for."""
@@ -98,8 +102,9 @@ class Kubelet:
             slots=tuple(int(word) for word in notes[names.SLOTS].split(",") if word),
             gpus=int(box.get("nvidia.com/gpu", 0)), mount=self._mount(item),
         )  # fmt: skip
-        self._remember((install, server_id), item)
-        return Pod(key, (install, server_id), spec)
+        pod = Pod(key, (install, server_id), spec, names.rank_of(item), names.nodes_of(item))
+        self._remember(pod, item)
+        return pod
 
     def _mount(self, item: Json) -> Mount | None:
         """Return the disk that a pod has: its claim names a volume, and that what the cloud calls it."""
@@ -115,14 +120,14 @@ class Kubelet:
             return None
         return Mount(volume_id=drive.volume_id, disk_id=drive.disk_id, kind=MountKind.CSI, source=source)
 
-    def _remember(self, server: Key, item: Json) -> None:
+    def _remember(self, pod: Pod, item: Json) -> None:
         """Keep a pod as it was asked for, with a throw-away home: whoever comes late finds another's disk there by now."""
         manifest = copy.deepcopy(item)
         kept = {name: manifest["metadata"][name] for name in ("name", "labels", "annotations", "finalizers")}
         kept["annotations"].pop(names.STATIC, None)
         volumes = [{"name": "home", "emptyDir": {}} if v["name"] == "home" else v for v in manifest["spec"]["volumes"]]
         spec = {name: part for name, part in manifest["spec"].items() if name != "nodeName"} | {"volumes": volumes}
-        self._manifests[server] = {name: item[name] for name in ("apiVersion", "kind")} | {
+        self._manifests[pod.server, pod.rank] = {name: item[name] for name in ("apiVersion", "kind")} | {
             "metadata": kept,
             "spec": spec,
         }
@@ -134,12 +139,12 @@ class Kubelet:
                 self._place(pod)
         elif leaving and not pod.ending:
             pod.ending = True
-            self._machines.end(pod.server)
+            self._machines.end(pod.server, pod.rank)
 
     def _place(self, pod: Pod) -> None:
         """Bind a pod to its node, or leave it to wait for room."""
         try:
-            self._machines.start(pod.server, pod.spec)
+            self._machines.start(pod.server, pod.spec, pod.rank, pod.ranks)
         except (NoCapacity, Unworkable) as refusal:
             why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": refusal.message}
             pod.again = self._machines.now + AGAIN
@@ -153,26 +158,25 @@ class Kubelet:
 
     def _lost_sight(self, pod: Pod) -> None:
         """A pod's object is gone: what had ended by then, or never began, is gone with it."""
-        server = self._machines.servers.find(pod.server)
-        if server is not None and pod.placed:
-            if server.holds:
-                self.broken.append(f"the pod of {pod.server[1]} was taken away while it ran")
-            self._machines.end(pod.server)
+        if pod.placed and self._machines.servers.find(pod.server) is not None:
+            if self._machines.runs(pod.server, pod.rank):
+                self.broken.append(f"the pod {pod.key[2]} was taken away while it ran")
+            self._machines.end(pod.server, pod.rank)
 
     def _write(self, pod: Pod, server: CloudServer | None) -> None:
-        told = "gone" if server is None else str((server.phase, server.since, server.reason))
+        became = _became(server, pod.rank)
+        told = became if server is None or became == "gone" else f"{became} {server.since} {server.reason}"
         if told == pod.told:
             return
         pod.told = told
-        if server is None:
+        if server is None or became == "gone":
             self._end(pod)
-        elif server.phase is Phase.FINISHED:
+        elif became == "failed":
             ended = {"name": "box", "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
-            self._store.change(
-                pod.key, status={"phase": "Failed", "reason": server.reason, "containerStatuses": [ended]}
-            )
+            why = server.dead[pod.rank] if isinstance(server, PodGang) else server.reason
+            self._store.change(pod.key, status={"phase": "Failed", "reason": why, "containerStatuses": [ended]})
         else:
-            self._store.change(pod.key, status=_going(server))
+            self._store.change(pod.key, status=_going(server, up=became == "up"))
 
     def _end(self, pod: Pod) -> None:
         """Say that nothing of a pod runs any more: it ended as it was asked to, or went with its node."""
@@ -189,9 +193,20 @@ class Kubelet:
             self._store.delete(pod.key, grace=0)
 
 
-def _going(server: CloudServer) -> Json:
+def _became(server: CloudServer | None, rank: int) -> str:
+    """Return what became of a pod that was placed."""
+    if server is None:
+        return "gone"
+    if isinstance(server, PodGang):
+        if rank in server.down or not server.spec.peers[rank].node:
+            return "gone"
+        return "failed" if rank in server.dead else "up" if rank in server.up else "starting"
+    return {Phase.FINISHED: "failed", Phase.STARTING: "starting"}.get(server.phase, "up")
+
+
+def _going(server: CloudServer, *, up: bool) -> Json:
     began = server.since.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if server.phase is Phase.STARTING:
+    if not up:
         return {"phase": "Pending", "startTime": began}
     box = {"name": "box", "state": {"running": {"startedAt": began}}, "started": True, "restartCount": 0}
     return {"phase": "Running", "podIP": "10.1.0.7", "startTime": began, "containerStatuses": [box]}

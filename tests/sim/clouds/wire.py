@@ -9,6 +9,8 @@ from gpudev_sdk.testing.cloud import SimulatedCloud
 DIES = 0.01
 #: A provider makes some calls of its API for one of ours, and each may go wrong.
 PART = 0.4
+#: What makes or removes something is called seldom, and matters most: in bad weather its answer is lost so often at least.
+UNHEARD = 0.2
 
 
 class Wire:
@@ -18,23 +20,26 @@ class Wire:
         self.cloud: SimulatedCloud | None = None
         self._dead = False
 
-    def strike(self) -> str | None:
-        """Return what happens to a call: None (nothing), `cut` before it is carried out, `lose` its answer, or `refuse` it."""
+    def strike(self, *, changes: bool = False) -> str | None:
+        """Return what happens to a call: None (nothing), `cut` before it is carried out, `lose` its answer, or `refuse` it.
+
+        `changes`: the call makes or removes something of the cloud's own.
+        """
         cloud = self.cloud
         if cloud is None or self._dead:
             # Who is dead sends nothing.
             return "cut" if self._dead else None
         weather = cloud.weather
-        stormy = weather.failed_call or weather.lost_answer or weather.throttled
+        stormy = bool(weather.failed_call or weather.lost_answer or weather.throttled)
         if stormy and cloud.chance("died in a call", DIES):
             self._dead = True
             return "lose" if cloud.rng.random() < 0.5 else "cut"
         for what, likely in (
-            ("cut", weather.failed_call),
-            ("lose", weather.lost_answer),
-            ("refuse", weather.throttled),
+            ("cut", weather.failed_call * PART),
+            ("lose", max(weather.lost_answer * PART, UNHEARD * (changes and stormy))),
+            ("refuse", weather.throttled * PART),
         ):
-            if cloud.chance(f"wire: {what}", likely * PART):
+            if cloud.chance(f"wire: {what}", likely):
                 return what
         return None
 

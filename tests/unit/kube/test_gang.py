@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from gpudev_sdk.domain.disk import Mount, MountKind
-from gpudev_sdk.domain.server import Peer, Phase, Presence, digest_files
+from gpudev_sdk.domain.server import Peer, Phase, Presence, Sighting, digest_files
 from gpudev_sdk.errors import NoCapacity, TryLater
 from gpudev_sdk.kube import gang, names, pod
 from gpudev_sdk.testing.files import box_files
@@ -240,6 +240,12 @@ def test_one_that_somebody_took_away_leaves_the_rest_incomplete(running, eventua
     eventually(lambda: see(running).incomplete)
     assert (see(running).presence, see(running).phase) == (Presence.PRESENT, Phase.STARTING)
     assert see(running).reason == "1 of 2 pods are there"
+
+
+def test_one_that_cannot_be_told_is_said_before_one_that_is_missing():
+    pods = [{"metadata": {"annotations": {names.RANK: rank, names.NODES: "3"}}, "spec": {}} for rank in "01"]
+    seen = [Sighting(presence=Presence.PRESENT, phase=Phase.READY), Sighting.unknown("node-b does not report")]
+    assert gang.together(pods, seen).presence is Presence.UNKNOWN
 
 
 def test_the_endpoint_is_that_of_rank_0(running, eventually):
