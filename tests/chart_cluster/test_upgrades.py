@@ -16,7 +16,7 @@ def box(kim):
     kim.cli("reserve", "h100:1", "2h", "--disk", "long")
     kim.ssh("long", "echo before > ~/notes; sync")
     yield "long"
-    kim.cli("cancel", "--all", "--yes", "--wait", ok=False)
+    kim.cli("cancel", "long", "--wait", ok=False)
 
 
 class Asking(threading.Thread):
@@ -42,7 +42,12 @@ class Asking(threading.Thread):
 @pytest.fixture(scope="module")
 def upgraded(ground, release, kim, box):
     """What was before, what broke meanwhile, and what is after an upgrade to the next version."""
-    before = {"secret": release.secret(), "pods": release.steady(), "claims": _claims(release)}
+    before = {
+        "secret": release.secret(),
+        "pods": release.steady(),
+        "claims": _claims(release),
+        "schema": _schema(release),
+    }
     asking = Asking(release)
     with kim.hold(box) as session:
         asking.start()
@@ -57,6 +62,10 @@ def _claims(release):
     return {claim["metadata"]["name"]: claim["metadata"]["uid"] for claim in release.get("persistentvolumeclaims")}
 
 
+def _schema(release):
+    return int(release.sql("SELECT max(number) FROM schema_migration"))
+
+
 def _version(release, component):
     (pod,) = release.pods(component)
     return pod["spec"]["containers"][0]["image"]
@@ -67,6 +76,12 @@ def test_every_service_is_the_next_version_and_the_database_is_the_same_pod(grou
 
     assert {_version(release, each) for each in ("api", "processor", "gateway")} == {ground.images.services_next}
     assert release.steady()["postgres"] == before["pods"]["postgres"]
+
+
+def test_the_database_has_gone_one_schema_on(release, upgraded):
+    before, _, _ = upgraded
+
+    assert _schema(release) == before["schema"] + 1
 
 
 def test_secrets_and_claims_are_what_they_were(release, upgraded):
@@ -101,6 +116,8 @@ def test_rolling_back_and_upgrading_again_keep_all_that_too(ground, release, kim
     release.helm("rollback", "--wait")
     release.until_ready()
     assert _version(release, "api") == ground.images.services
+    # The older services serve over what the newer ones added.
+    assert _schema(release) == before["schema"] + 1
     kim.back(box)
 
     release.upgrade("--set", f"images.services.tag={image(ground.images.services_next)['tag']}", "--wait")
