@@ -80,6 +80,8 @@ class Node:
     schedulable: bool = True
     #: Why nothing may start there, in words; empty when schedulable.
     reason: str = ""
+    #: How many of our volumes can be there at once, those that are there now among them; None: no limit is known.
+    volumes: int | None = None
 
 
 @attrs.frozen(kw_only=True)

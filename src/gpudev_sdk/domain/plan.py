@@ -20,6 +20,8 @@ class Bin:
     zone: str = "local"
     #: All slots that exist: a gang takes whole nodes. 0: all may be used.
     total: int = 0
+    #: How many of our volumes the node can have at once, whatever its bins; None: no limit is known.
+    volumes: int | None = None
 
     @property
     def whole(self) -> int:
@@ -36,6 +38,8 @@ class Holding:
     gpu_type: str
     slots: int
     until: dt.datetime | None
+    #: Whether it has a volume there, until then.
+    volume: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +61,8 @@ class Waiting:
     zone: str | None = None
     #: More than 1 is a gang: so many whole nodes of one zone, all at once.
     nodes: int = 1
+    #: Whether it needs a place for a volume on its node; of a gang, on that of rank 0.
+    volume: bool = False
     #: Things only one reservation has at a time: its disk, its name.
     exclusive: frozenset[str] = frozenset()
 

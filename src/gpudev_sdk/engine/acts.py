@@ -194,6 +194,8 @@ class Acts:
         with self.engine.store.transaction("record-detached") as conn:
             record(conn, look.row, {"detached_at": NOW}, Entry(what="detached", actor=self.actor))
             conn.execute(disks.Q["volume_detached"], {"id": look.row.volume_id})
+            # Its place on the node is free, where there are only so many.
+            bell.want_plan(conn)
         return AT_ONCE
 
     def _begin_snapshot(self, look: Look, step: BeginSnapshot) -> dt.timedelta:

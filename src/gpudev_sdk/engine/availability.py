@@ -200,7 +200,7 @@ def dry_run(engine: Engine, user: User, request: Request) -> DryRunView:
     question = ask(seen, engine.limits, away)
     lasts = request.duration + engine.limits.grace + engine.limits.stop_allowance
     shape = _shape(kind, kind.slots_for(request.gpus, request.nodes), lasts, request.backend)
-    shape = attrs.evolve(shape, nodes=request.nodes)
+    shape = attrs.evolve(shape, nodes=request.nodes, volume=request.disk is not None)
     if disk is not None:
         shape = attrs.evolve(
             shape,

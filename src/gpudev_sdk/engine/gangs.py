@@ -2,6 +2,8 @@
 
 Room only ever shrinks while a plan is made, so what was found for a shape is a lower bound for the next of that shape; each
 bin is looked at again only when it changed, or when the others are free later than it.
+
+A gang with a disk needs a place for a volume on the node of rank 0, and on no other.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpudev_sdk.domain.plan import Bin, Waiting
-from gpudev_sdk.engine.profile import Profile
+from gpudev_sdk.engine.profile import Both, Profile
 
 #: (start, node, version of the profile it was computed from, bin)
 _Free = tuple[float, str, int, int]
+Bins = Sequence[tuple[Bin, Profile | Both]]
 
 
 class Spot(NamedTuple):
@@ -28,63 +31,96 @@ class Spot(NamedTuple):
     bins: tuple[int, ...]
 
 
+class House(NamedTuple):
+    """The bins of one GPU type: as they are to whoever needs no place for a volume, and to whoever does.
+
+    Where no limit of volumes is known both are one and the same, and nothing is asked twice.
+    """
+
+    plain: Bins
+    with_volume: Bins
+
+    def of(self, waiting: Waiting) -> Bins:
+        """Return the bins as they are to one in line; of a gang to its rank 0."""
+        return self.with_volume if waiting.volume else self.plain
+
+
+def may_have_volume(place: Bin, waiting: Waiting) -> bool:
+    """Whether the node of a bin can ever have the volume of a request, if that has one."""
+    return not waiting.volume or place.volumes is None or place.volumes > 0
+
+
+def _may_be_first(place: Bin, waiting: Waiting) -> bool:
+    return waiting.node in (None, place.node) and may_have_volume(place, waiting)
+
+
 class _Zone:
     """The whole nodes of one backend and zone, for one shape: the earliest first."""
 
-    def __init__(self, bins: Sequence[tuple[Bin, Profile]], numbers: Sequence[int], waiting: Waiting) -> None:
-        self._bins = bins
+    def __init__(self, house: House, numbers: Sequence[int], waiting: Waiting) -> None:
+        self._plain, self._for_head = house.plain, house.of(waiting)
         self._lasts = waiting.lasts.total_seconds()
         self._slots, self._nodes = waiting.slots, waiting.nodes
-        # The node of its disk is one of them in any case.
-        self._tied = [number for number in numbers if bins[number][0].node == waiting.node]
-        others = [number for number in numbers if number not in self._tied]
-        self._others: list[_Free] = [(-math.inf, bins[number][0].node, -1, number) for number in others]
-        heapq.heapify(self._others)
-        self._possible = len(numbers) >= waiting.nodes and (waiting.node is None or bool(self._tied))
+        #: Who can be rank 0, where not everybody can: the node of its disk, or one with a place for it.
+        self._heads: list[_Free] | None = None
+        if waiting.node is not None or self._for_head is not self._plain:
+            self._heads = self._unseen(number for number in numbers if _may_be_first(house.plain[number][0], waiting))
+        self._others = self._unseen(numbers)
+        self._possible = len(numbers) >= waiting.nodes
+
+    def _unseen(self, numbers: Iterable[int]) -> list[_Free]:
+        free: list[_Free] = [(-math.inf, self._plain[number][0].node, -1, number) for number in numbers]
+        heapq.heapify(free)
+        return free
 
     def earliest(self, not_before: float) -> tuple[float, tuple[int, ...]]:
         """Return the first moment from which all nodes are free, and which; `math.inf` if none is known."""
         moment = not_before if self._possible else math.inf
         while moment < math.inf:
-            tied = max((self._start(number, moment) for number in self._tied), default=moment)
-            found = self._first(self._nodes - len(self._tied), tied)
+            ranks: list[int] = []
+            if self._heads is not None:
+                head = self._first(self._heads, self._for_head, 1, moment)
+                if not head:
+                    break
+                moment, ranks = head[0][0], [head[0][3]]
+            # The head's own slots are free then, so it is one of these or one beside them: which head it is decides nothing.
+            found = self._first(self._others, self._plain, self._nodes, moment)
+            found = [free for free in found if free[3] not in ranks][: self._nodes - len(ranks)]
             latest = found[-1][0] if found else math.inf
-            if latest == tied:
-                return latest, (*self._tied, *(number for _, _, _, number in found))
+            if latest == moment:
+                return latest, (*ranks, *(number for _, _, _, number in found))
             moment = latest
         return math.inf, ()
 
-    def _first(self, count: int, moment: float) -> list[_Free]:
+    def _first(self, heap: list[_Free], bins: Bins, count: int, moment: float) -> list[_Free]:
         """Return the `count` bins that are free first from `moment` on, each as of now; nothing if there are not so many."""
         found: list[_Free] = []
-        while len(found) < count and self._others:
-            start, node, version, number = heapq.heappop(self._others)
-            now = self._bins[number][1].version
+        while len(found) < count and heap:
+            start, node, version, number = heapq.heappop(heap)
+            profile = bins[number][1]
+            now = profile.version
             if start >= moment and version == now:
                 found.append((start, node, version, number))
                 continue
-            start = self._start(number, max(start, moment))
+            start = profile.earliest(self._slots, self._lasts, max(start, moment))
             if start < math.inf:
-                heapq.heappush(self._others, (start, node, now, number))
+                heapq.heappush(heap, (start, node, now, number))
         for free in found:
-            heapq.heappush(self._others, free)
+            heapq.heappush(heap, free)
         return found if len(found) == count else []
-
-    def _start(self, number: int, not_before: float) -> float:
-        return self._bins[number][1].earliest(self._slots, self._lasts, not_before)
 
 
 class Gangs:
     """Asked for the best place for one gang after another, among the bins of one GPU type."""
 
-    def __init__(self, bins: Sequence[tuple[Bin, Profile]]) -> None:
-        self._bins = bins
+    def __init__(self, house: House) -> None:
+        self._house = house
         self._shapes: dict[tuple[object, ...], dict[tuple[str, str], _Zone]] = {}
 
     def best(self, waiting: Waiting, now: float) -> Spot | None:
         """Return the earliest moment from `now` on; of several places the first by name."""
-        place = (waiting.backend, waiting.node, waiting.zone)
-        shape = (waiting.nodes, waiting.slots, waiting.lasts.total_seconds(), *place)
+        plain, place = self._house.of(waiting) is self._house.plain, (waiting.backend, waiting.node, waiting.zone)
+        shape = (waiting.nodes, waiting.slots, waiting.lasts.total_seconds(), plain, *place)
         if shape not in self._shapes:
             self._shapes[shape] = self._zones(waiting)
         return self._earliest(self._shapes[shape], now)
@@ -94,20 +130,20 @@ class Gangs:
         return self._earliest(self._zones(waiting), not_before)
 
     def fits(self, waiting: Waiting) -> bool:
-        """Whether any zone has so many whole nodes that can be used, that of its disk among them."""
+        """Whether any zone has so many whole nodes that can be used, one that can have its disk among them."""
         return any(
             len(numbers) >= waiting.nodes
-            and (waiting.node is None or any(self._bins[number][0].node == waiting.node for number in numbers))
+            and any(_may_be_first(self._house.plain[number][0], waiting) for number in numbers)
             for numbers in self._whole(waiting).values()
         )
 
     def _zones(self, waiting: Waiting) -> dict[tuple[str, str], _Zone]:
         whole = self._whole(waiting)
-        return {place: _Zone(self._bins, whole[place], waiting) for place in sorted(whole)}
+        return {place: _Zone(self._house, whole[place], waiting) for place in sorted(whole)}
 
     def _whole(self, waiting: Waiting) -> dict[tuple[str, str], list[int]]:
         zones: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for number, (place, _) in enumerate(self._bins):
+        for number, (place, _) in enumerate(self._house.plain):
             wanted = waiting.backend in (None, place.backend) and waiting.zone in (None, place.zone)
             if wanted and place.usable == place.whole == waiting.slots:
                 zones[place.backend, place.zone].append(number)
@@ -118,5 +154,5 @@ class Gangs:
         for (backend, _), members in zones.items():
             start, bins = members.earliest(not_before)
             if start < (math.inf if best is None else best.start):
-                best = Spot(start, backend, tuple(self._bins[number][0].node for number in bins), bins)
+                best = Spot(start, backend, tuple(self._house.plain[number][0].node for number in bins), bins)
         return best

@@ -3,8 +3,9 @@
 FIFO by priority class with conservative backfill: requests are placed in the order of the line, each at the earliest
 moment at which every older one keeps its own planned start. So a small request may start in a hole before an older
 large one, and never delays it. A gang gets all its nodes at one moment and holds them as anybody does, so that it is not
-starved. A request that waits for something of its own (its disk, its name) is given a time and holds no room, so that it
-does not hold up others.
+starved. Where a node can have only so many volumes, a request with a disk needs a place for it all its time as well; one
+without takes none and waits for none. A request that waits for something of its own (its disk, its name) is given a time and
+holds no room, so that it does not hold up others.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import heapq
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
 
 from gpudev_sdk.domain.plan import Bin, Placement, Plan, Question, Waiting
-from gpudev_sdk.engine.gangs import Gangs, Spot
-from gpudev_sdk.engine.profile import Profile
+from gpudev_sdk.engine.gangs import Gangs, House, Spot, may_have_volume
+from gpudev_sdk.engine.profile import Both, Profile
 
 #: (start, slots left over then, backend, node, version of the profile it was computed from, bin)
 _Offer = tuple[float, int, str, str, int, int]
+#: What offers are alike for.
+_Shape = tuple[int, float, bool, str | None, str | None, str | None]
 
 
 class _Room:
@@ -31,36 +36,43 @@ class _Room:
     was computed before the bin changed is a lower bound, and a heap of them stays in order when stale ones are redone.
     """
 
-    def __init__(self, bins: Iterable[tuple[Bin, Profile]]) -> None:
-        self._bins = list(bins)
-        self._offers: dict[tuple[int, float, str | None, str | None, str | None], list[_Offer]] = {}
-        self._gangs = Gangs(self._bins)
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._offers: dict[_Shape, list[_Offer]] = {}
+        self._gangs = Gangs(house)
 
     def _offer(self, number: int, waiting: Waiting, not_before: float) -> _Offer:
-        place, profile = self._bins[number]
+        place, profile = self._house.of(waiting)[number]
         start = profile.earliest(waiting.slots, waiting.lasts.total_seconds(), not_before)
         spare = profile.free_at(start) - waiting.slots if start < math.inf else 0
         return (start, spare, place.backend, place.node, profile.version, number)
 
-    def _may_hold(self, number: int, waiting: Waiting) -> bool:
-        place, _ = self._bins[number]
-        wanted = waiting.backend in (None, place.backend) and waiting.node in (None, place.node)
-        return wanted and waiting.zone in (None, place.zone) and place.usable >= waiting.slots
+    def _fitting(self, waiting: Waiting) -> list[int]:
+        """Return the bins that could ever hold a request."""
+        return [
+            number
+            for number, (place, _) in enumerate(self._house.plain)
+            if waiting.backend in (None, place.backend)
+            and waiting.node in (None, place.node)
+            and waiting.zone in (None, place.zone)
+            and place.usable >= waiting.slots
+            and may_have_volume(place, waiting)
+        ]
 
     def best(self, waiting: Waiting, now: float) -> Spot | None:
         """Return the best spot from `now` on: the earliest; of several, a tight fit as far as known, then by name."""
         if waiting.nodes > 1:
             return self._gangs.best(waiting, now)
-        shape = (waiting.slots, waiting.lasts.total_seconds(), waiting.backend, waiting.node, waiting.zone)
+        bins, place = self._house.of(waiting), (waiting.backend, waiting.node, waiting.zone)
+        shape = (waiting.slots, waiting.lasts.total_seconds(), bins is self._house.plain, *place)
         offers = self._offers.get(shape)
         if offers is None:
-            fitting = (number for number in range(len(self._bins)) if self._may_hold(number, waiting))
-            offers = [self._offer(number, waiting, now) for number in fitting]
+            offers = [self._offer(number, waiting, now) for number in self._fitting(waiting)]
             heapq.heapify(offers)
             self._offers[shape] = offers
         while offers:
             start, _, _, _, version, number = offers[0]
-            if version == self._bins[number][1].version:
+            if version == bins[number][1].version:
                 break
             # It was a lower bound, so nothing before it need be looked at again.
             heapq.heapreplace(offers, self._offer(number, waiting, start))
@@ -70,21 +82,36 @@ class _Room:
         """Return the best spot from a later moment on, without remembering anything."""
         if waiting.nodes > 1:
             return self._gangs.best_from(waiting, not_before)
-        fitting = (number for number in range(len(self._bins)) if self._may_hold(number, waiting))
-        best = min((self._offer(number, waiting, not_before) for number in fitting), default=None)
+        best = min((self._offer(number, waiting, not_before) for number in self._fitting(waiting)), default=None)
         return None if best is None else _spot(best)
 
     def hold(self, spot: Spot, waiting: Waiting) -> None:
+        bins = self._house.of(waiting)
         for number in spot.bins:
-            self._bins[number][1].hold(spot.start, spot.start + waiting.lasts.total_seconds(), waiting.slots)
+            bins[number][1].hold(spot.start, spot.start + waiting.lasts.total_seconds(), waiting.slots)
+            bins = self._house.plain
+
+    def waits_for_volume(self, waiting: Waiting, spot: Spot, now: float) -> bool:
+        """Whether all slots of a spot are free before the place for its volume is."""
+        if self._house.of(waiting) is self._house.plain:
+            return False
+        lasts = waiting.lasts.total_seconds()
+        return (
+            max(self._house.plain[number][1].earliest(waiting.slots, lasts, now) for number in spot.bins) < spot.start
+        )
 
     def why_never(self, waiting: Waiting) -> str:
         """Say in words why no moment is known."""
         if waiting.nodes > 1:
             nodes = f"{waiting.nodes} whole nodes of {waiting.gpu_type} {_about_disk(waiting)}"
-            return f"{nodes} {'whose end is not known' if self._gangs.fits(waiting) else 'that can be used'}"
-        if not any(self._may_hold(number, waiting) for number in range(len(self._bins))):
-            return f"a node with {waiting.slots} × {waiting.gpu_type} that can be used{_at_disk(waiting)}"
+            if self._gangs.fits(waiting):
+                return f"{nodes} whose end is not known"
+            if self._gangs.fits(attrs.evolve(waiting, volume=False)):
+                return f"{nodes.rstrip(',')}, one of which can take a disk"
+            return f"{nodes} that can be used"
+        if not self._fitting(waiting):
+            can = "that can be used" if self._house.of(waiting) is self._house.plain else "that can take a disk"
+            return f"a node with {waiting.slots} × {waiting.gpu_type} {can}{_at_disk(waiting)}"
         return f"{waiting.slots} × {waiting.gpu_type} whose end is not known"
 
 
@@ -108,18 +135,35 @@ def _spot(offer: _Offer) -> Spot | None:
 
 def _rooms(question: Question, now: float) -> dict[str, _Room]:
     profiles: dict[tuple[str, str, str], Profile] = {}
+    volumes: dict[tuple[str, str], Profile] = {}
     bins: dict[str, list[tuple[Bin, Profile]]] = defaultdict(list)
     for place in question.bins:
         profile = Profile(place.usable, now)
         profiles[place.backend, place.node, place.gpu_type] = profile
         bins[place.gpu_type].append((place, profile))
+        if place.volumes is not None and (place.backend, place.node) not in volumes:
+            volumes[place.backend, place.node] = Profile(place.volumes, now)
     for held in question.holdings:
+        until = math.inf if held.until is None else max(held.until.timestamp(), now)
+        # What is overdue is still held: it frees up a moment from now at best, never now.
+        until = until if until > now else now + 1
         holder = profiles.get((held.backend, held.node, held.gpu_type))
-        if holder is not None:
-            until = math.inf if held.until is None else max(held.until.timestamp(), now)
-            # Overdue slots are still held: they free up a moment from now at best, never now.
-            holder.hold(now, until if until > now else now + 1, held.slots)
-    return {gpu_type: _Room(members) for gpu_type, members in bins.items()}
+        if holder is not None and held.slots:
+            holder.hold(now, until, held.slots)
+        mounted = volumes.get((held.backend, held.node)) if held.volume else None
+        if mounted is not None:
+            mounted.hold(now, until, 1)
+    return {gpu_type: _Room(_house(members, volumes)) for gpu_type, members in bins.items()}
+
+
+def _house(plain: list[tuple[Bin, Profile]], volumes: Mapping[tuple[str, str], Profile]) -> House:
+    if all(place.volumes is None for place, _ in plain):
+        return House(plain, plain)
+    with_volume: list[tuple[Bin, Profile | Both]] = []
+    for place, profile in plain:
+        mounted = volumes.get((place.backend, place.node))
+        with_volume.append((place, profile if mounted is None else Both(profile, mounted)))
+    return House(plain, with_volume)
 
 
 class _Line:
@@ -141,14 +185,15 @@ class _Line:
 
     def place(self, waiting: Waiting) -> Placement:
         """Give a request the best moment from now on, and hold it for it."""
-        room = self.rooms.get(waiting.gpu_type, _Room(()))
+        room = self._room(waiting)
         offer = room.best(waiting, self.now)
+        reason = self._reason(room, waiting, offer, self.now)
         self._take(room, waiting, offer)
-        return self._placement(waiting, offer, "" if offer else room.why_never(waiting))
+        return self._placement(waiting, offer, reason)
 
     def place_blocked(self, waiting: Waiting) -> Placement:
         """Give a request a moment after what it waits for, among what all the others left."""
-        room = self.rooms.get(waiting.gpu_type, _Room(()))
+        room = self._room(waiting)
         blocked = self.blocked_until(waiting)
         offer = room.best_from(waiting, blocked) if blocked < math.inf else None
         self._take(room, waiting, offer)
@@ -156,10 +201,23 @@ class _Line:
 
     def look_ahead(self, waiting: Waiting) -> Placement:
         """Find the moment a request would get, and hold nothing."""
-        room = self.rooms.get(waiting.gpu_type, _Room(()))
+        room = self._room(waiting)
         blocked = max(self.now, self.blocked_until(waiting))
         offer = room.best_from(waiting, blocked) if blocked < math.inf else None
-        return self._placement(waiting, offer, "" if offer else room.why_never(waiting))
+        return self._placement(waiting, offer, self._reason(room, waiting, offer, blocked))
+
+    def _room(self, waiting: Waiting) -> _Room:
+        return self.rooms.get(waiting.gpu_type) or _Room(House((), ()))
+
+    def _reason(self, room: _Room, waiting: Waiting, offer: Spot | None, not_before: float) -> str:
+        """Say what a request waits for, before it holds it; nothing of one that starts now."""
+        if offer is None:
+            return room.why_never(waiting)
+        if offer.start <= self.now:
+            return ""
+        where = f" in {offer.backend}" if self.several_places else ""
+        what = f"{_times(waiting)}{waiting.slots} × {waiting.gpu_type}{where}"
+        return f"{what}{_with_place(waiting) if room.waits_for_volume(waiting, offer, not_before) else ''}"
 
     def _take(self, room: _Room, waiting: Waiting, offer: Spot | None) -> None:
         if offer is not None:
@@ -173,9 +231,6 @@ class _Line:
             return Placement(
                 reservation_id=waiting.reservation_id, position=position, starts_at=None, waiting_for=reason
             )
-        if offer.start > self.now:
-            where = f" in {offer.backend}" if self.several_places else ""
-            reason = reason or f"{_times(waiting)}{waiting.slots} × {waiting.gpu_type}{where}"
         return Placement(
             reservation_id=waiting.reservation_id,
             position=position,
@@ -189,6 +244,10 @@ class _Line:
 
 def _times(waiting: Waiting) -> str:
     return f"{waiting.nodes} nodes with " if waiting.nodes > 1 else ""
+
+
+def _with_place(waiting: Waiting) -> str:
+    return ", one of which can take another disk" if waiting.nodes > 1 else " on a node that can take another disk"
 
 
 def _positions(order: Iterable[Waiting]) -> dict[uuid.UUID, int]:

@@ -111,13 +111,12 @@ def ask(seen: fleet.Fleet, limits: Limits, away: Collection[str] = ()) -> Questi
                 usable=row["usable"],
                 zone=row["zone"],
                 total=row["total"],
+                volumes=row["volumes"],
             )
             for row in seen.bins
             if row["backend"] not in away
         ),
-        holdings=tuple(
-            held for row in seen.holders if row["gone_at"] is None for held in _holdings(row, seen.now, limits)
-        ),
+        holdings=tuple(held for row in seen.holders for held in _holdings(row, seen, limits)),
         waiting=tuple(waiting_of(row, limits) for row in seen.line if row["cancel_requested_at"] is None),
         taken=_taken(seen, limits),
     )
@@ -135,13 +134,27 @@ def free_again(row: Row, now: dt.datetime, limits: Limits) -> dt.datetime | None
     return moment
 
 
-def _holdings(row: Row, now: dt.datetime, limits: Limits) -> list[Holding]:
-    """Return what a holder holds, one a node."""
-    until = free_again(row, now, limits)
-    return [
-        Holding(backend=row["backend"], node=node, gpu_type=row["gpu_type"], slots=row["slots_needed"], until=until)
+def _holdings(row: Row, seen: fleet.Fleet, limits: Limits) -> list[Holding]:
+    """Return what a holder holds, one a node: its slots until it is gone, and its volume until that is known to be detached."""
+    until = free_again(row, seen.now, limits)
+    slots = row["slots_needed"] if row["gone_at"] is None else 0
+    attached = row["detached_at"] is None and _has_disk(row, seen)
+    held = [
+        Holding(
+            backend=row["backend"],
+            node=node,
+            gpu_type=row["gpu_type"],
+            slots=slots,
+            until=until,
+            volume=attached and node == row["node"],
+        )
         for node in row["gang"] or (row["node"],)
     ]
+    return [one for one in held if one.slots or one.volume]
+
+
+def _has_disk(row: Row, seen: fleet.Fleet) -> bool:
+    return row["disk_id"] is not None and seen.held_disks.get(row["disk_id"]) == row["id"]
 
 
 def waiting_of(row: Row, limits: Limits) -> Waiting:
@@ -162,6 +175,7 @@ def waiting_of(row: Row, limits: Limits) -> Waiting:
         node=row["disk_node"],
         zone=row["disk_zone"],
         nodes=row["nodes"],
+        volume=row["disk_id"] is not None,
         exclusive=frozenset(things),
     )
 
@@ -176,7 +190,7 @@ def _taken(seen: fleet.Fleet, limits: Limits) -> dict[str, dt.datetime | None]:
         until = free_again(row, seen.now, limits)
         if row["state"] != "stopping":
             taken[_name_thing(row["owner_id"], row["name"])] = until
-        if row["disk_id"] is not None and seen.held_disks.get(row["disk_id"]) == row["id"]:
+        if _has_disk(row, seen):
             taken[f"disk:{row['disk_id']}"] = until
     for row in seen.line:
         if row["retry_at"] is not None and row["retry_at"] > seen.now:

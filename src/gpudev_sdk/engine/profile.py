@@ -1,4 +1,4 @@
-"""How many slots of one bin are free, from now to the end of time: the planner's bookkeeping. Pure."""
+"""How many slots of one bin, and how many places for volumes of one node, are free from now to the end of time. Pure."""
 
 from __future__ import annotations
 
@@ -61,3 +61,35 @@ class Profile:
     def peak(self) -> int:
         """Return the most slots that are ever free together."""
         return max(self.free)
+
+
+class Both:
+    """The slots of a bin and the places for volumes of its node, as one profile to those who need a volume as well."""
+
+    __slots__ = ("_slots", "_volumes")
+
+    def __init__(self, slots: Profile, volumes: Profile) -> None:
+        self._slots, self._volumes = slots, volumes
+
+    @property
+    def version(self) -> int:
+        """Counts what was put into either, so that it changes with each of them."""
+        return self._slots.version + self._volumes.version
+
+    def hold(self, start: float, end: float, slots: int) -> None:
+        """Take `slots` and a place for a volume from `start` until `end`."""
+        self._slots.hold(start, end, slots)
+        self._volumes.hold(start, end, 1)
+
+    def earliest(self, slots: int, lasts: float, not_before: float) -> float:
+        """Return the first moment from which `slots` and a place stay free for `lasts` seconds, or `math.inf`."""
+        moment = not_before
+        while True:
+            start = self._slots.earliest(slots, lasts, moment)
+            moment = start if start == math.inf else self._volumes.earliest(1, lasts, start)
+            if moment == start:
+                return start
+
+    def free_at(self, moment: float) -> int:
+        """Return the slots free at `moment`."""
+        return self._slots.free_at(moment)

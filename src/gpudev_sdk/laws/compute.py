@@ -44,6 +44,11 @@ def _who_takes_nobody_says_why(place: Place, compute: Compute) -> None:
         demand(node.schedulable or node.reason, f"{node.name} takes nobody in and does not say why")
 
 
+def _volumes_can_be_counted(place: Place, compute: Compute) -> None:
+    for node in place.ask(compute.nodes):
+        demand(node.volumes is None or node.volumes >= 0, f"{node.name} can have {node.volumes} volumes")
+
+
 def _instances_can_be_got(place: Place, compute: Compute) -> None:
     for instance in place.ask(compute.list_instances)[:_SOME]:
         demand(place.ask(compute.get_instance, instance.id) == instance, f"{instance.id} is another when it is got")
@@ -94,6 +99,7 @@ COMPUTE: tuple[Law, ...] = (
     Law(number="2.2", says="slots are of types there are", of=Compute, keeps=_slots_are_of_types_there_are),
     Law(number="2.2", says="the zone of each node is listed", of=Compute, keeps=_zones_are_listed),
     Law(number="2.2", says="a node that takes nobody says why", of=Compute, keeps=_who_takes_nobody_says_why),
+    Law(number="2.2", says="the volumes of a node are none or more", of=Compute, keeps=_volumes_can_be_counted),
     Law(number="2.3", says="what is listed can be got, and no other", of=Compute, keeps=_instances_can_be_got),
     Law(number="2.4", says="it describes itself in words", of=Compute, keeps=_it_describes_itself),
     Law(number="2.5", says="a server never launched is absent", of=Compute, keeps=_what_was_never_launched_is_absent),

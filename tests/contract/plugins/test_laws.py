@@ -120,6 +120,7 @@ BROKEN_COMPUTE = {
     "two slots alike": ("2.2", {"nodes": lambda self: (*NODES, Node(name="c", slots=NODES[0].slots * 2))}),
     "an unlawful node": ("2.2", {"nodes": lambda self: (*NODES, Node(name="c d", slots=()))}),
     "an unlisted zone": ("2.2", {"nodes": lambda self: (*NODES, Node(name="c", slots=(), zone="moon"))}),
+    "less than no volumes": ("2.2", {"nodes": lambda self: (*NODES, Node(name="c", slots=(), volumes=-1))}),
     "no reason": ("2.2", instead(EveryCompute, "nodes", reason="")),
     "got what is not there": ("2.3", {"get_instance": lambda self, name: self.list_instances()[0]}),
     "got another": ("2.3", {"list_instances": another_each_time}),

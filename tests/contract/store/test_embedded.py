@@ -284,7 +284,7 @@ def test_a_database_is_dumped_before_it_is_migrated(embedded):
     embedded.migrate()
     assert list((embedded.folder / "dumps").iterdir()) == []
     with psycopg.connect(embedded.dsn(roles.OWNER)) as conn:
-        conn.execute("ALTER TABLE schema_migration DROP COLUMN oldest")
+        conn.execute("ALTER TABLE node DROP COLUMN volumes")
         conn.execute("DELETE FROM schema_migration WHERE number = %s", (migrate.SCHEMA,))
     assert len(embedded.migrate()) == 1
     assert len(list((embedded.folder / "dumps").iterdir())) == 1

@@ -14,10 +14,12 @@ SELECT backend, name, spec, gang, profiles FROM gpu_type ORDER BY name, backend
 
 -- name: put_node
 -- A node as it was seen.
-INSERT INTO node (backend, name, zone, schedulable, reason)
-VALUES (%(backend)s, %(name)s, %(zone)s, %(schedulable)s, %(reason)s)
-ON CONFLICT (backend, name) DO UPDATE SET zone = excluded.zone, schedulable = excluded.schedulable, reason = excluded.reason
-WHERE (node.zone, node.schedulable, node.reason) IS DISTINCT FROM (excluded.zone, excluded.schedulable, excluded.reason)
+INSERT INTO node (backend, name, zone, schedulable, reason, volumes)
+VALUES (%(backend)s, %(name)s, %(zone)s, %(schedulable)s, %(reason)s, %(volumes)s)
+ON CONFLICT (backend, name) DO UPDATE SET zone = excluded.zone, schedulable = excluded.schedulable, reason = excluded.reason,
+    volumes = excluded.volumes
+WHERE (node.zone, node.schedulable, node.reason, node.volumes)
+    IS DISTINCT FROM (excluded.zone, excluded.schedulable, excluded.reason, excluded.volumes)
 
 -- name: lose_nodes
 -- Nodes that were not seen take nothing new.
@@ -54,7 +56,7 @@ SELECT backend, trouble FROM inventory WHERE trouble IS NOT NULL
 
 -- name: bins
 -- Slots of each type on each node: all, and those that may be planned with.
-SELECT s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason,
+SELECT s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason, n.volumes,
     count(*) FILTER (WHERE s.present) AS total,
     count(*) FILTER (WHERE s.present AND n.schedulable AND (s.busy_outside IS NULL OR s.reservation_id IS NOT NULL)) AS usable,
     count(*) FILTER (WHERE s.present AND n.schedulable AND s.busy_outside IS NULL AND s.reservation_id IS NULL) AS free,
@@ -63,7 +65,7 @@ SELECT s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason,
 FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
 LEFT JOIN backend_claim c ON c.backend = s.backend
 WHERE c.paused IS NULL
-GROUP BY s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason
+GROUP BY s.backend, s.node, s.gpu_type, n.zone, n.schedulable, n.reason, n.volumes
 
 -- name: together_in
 -- How many whole nodes of a type one zone has.
@@ -99,7 +101,7 @@ GROUP BY backend, gpu_type
 -- name: holders
 -- Who holds slots, where, and since when it is stopping.
 SELECT r.id, r.owner_id, u.name AS owner, r.name, r.state, r.backend, r.node, r.gpu_type, r.gpus, r.slots_needed, r.expires_at,
-    r.granted, r.state_since, r.needs_attention, r.disk_id, r.gone_at, r.nodes,
+    r.granted, r.state_since, r.needs_attention, r.disk_id, r.gone_at, r.detached_at, r.nodes,
     CASE WHEN r.nodes > 1 THEN (SELECT array_agg(DISTINCT s.node) FROM gpu_slot s WHERE s.reservation_id = r.id) END AS gang
 FROM reservation r JOIN app_user u ON u.id = r.owner_id
 WHERE r.state IN ('preparing', 'active', 'stopping')

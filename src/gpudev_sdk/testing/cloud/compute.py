@@ -86,6 +86,7 @@ class SimulatedCompute(Compute, Gang):
                 zone=node.zone,
                 schedulable=node.schedulable,
                 reason=node.reason,
+                volumes=node.volumes,
             )
             for node in self._cloud.machines.nodes.values()
         )

@@ -32,6 +32,7 @@ class Floor:
         if len({node.zone for node in nodes}) > 1:
             raise Unworkable("the nodes of a gang are in one zone")
         self._check_zone(install_id, spec, nodes[0])
+        self._check_volumes(spec, nodes[0])
 
     def is_free(self, spec: ServerSpec) -> bool:
         """Whether nothing is on any slot that a server would have."""
@@ -81,3 +82,8 @@ class Floor:
         volume = self._shelf.find_volume(install_id, spec.mount.volume_id)
         if volume is not None and volume.zone != node.zone:
             raise Unworkable(f"the disk is in {volume.zone} and {node.name} is in {node.zone}")
+
+    def _check_volumes(self, spec: ServerSpec, node: CloudNode) -> None:
+        there = sum(other.node == node.name and other.spec.mount is not None for other in self._servers.all())
+        if spec.mount is not None and node.volumes is not None and there >= node.volumes:
+            raise NoCapacity(f"{node.name} cannot take another disk")

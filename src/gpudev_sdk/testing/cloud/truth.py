@@ -27,6 +27,8 @@ class CloudNode:
     schedulable: bool = True
     reason: str = ""
     lost: bool = False
+    #: How many volumes it can have at once; None: any number.
+    volumes: int | None = None
 
     def slots_seen(self) -> tuple[Slot, ...]:
         """Return the slots as compute lists them."""
