@@ -8,6 +8,8 @@ https://kubernetes.io/docs/reference/labels-annotations-taints/
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -25,6 +27,7 @@ _NVIDIA = re.compile(r"nvidia\.com/(gpu|mig-[0-9]+g\.[0-9]+gb(\.me)?)\Z")
 #: Where a node has no zone.
 NO_ZONE = "local"
 CPU = "cpu"
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -68,8 +71,10 @@ def gpu_types(offered: list[Offer]) -> tuple[GpuType, ...]:
     return tuple(_gpu_type(name, same) for name, same in sorted(by_name.items()))
 
 
-def nodes(settings: KubeSettings, offered: list[Offer], usage: Usage) -> tuple[Node, ...]:
-    """Return the nodes with their slots; what pods of others take is busy."""
+def nodes(
+    settings: KubeSettings, offered: list[Offer], usage: Usage, volumes: Mapping[str, int] = NO_LIMITS
+) -> tuple[Node, ...]:
+    """Return the nodes with their slots; what pods of others take is busy. `volumes` says how many each can have, by name."""
     kinds = {kind.name: kind for kind in gpu_types(offered)}
     by_node: dict[str, list[Offer]] = {}
     for offer in offered:
@@ -83,6 +88,7 @@ def nodes(settings: KubeSettings, offered: list[Offer], usage: Usage) -> tuple[N
             zone=labels_of(same[0].node).get(ZONE, NO_ZONE),
             schedulable=not (reason := why_not(same[0].node, settings.tolerations) or _without_gpus(same)),
             reason=reason,
+            volumes=volumes.get(name),
         )
         for name, same in by_node.items()
     )

@@ -15,6 +15,7 @@ from gpudev_sdk.domain.server import Claim, ServerId, ServerSpec, Sighting, dige
 from gpudev_sdk.errors import NoCapacity, Unworkable
 from gpudev_sdk.kube import catalogue, claim, ending, gang, names, pod, policy, record, static
 from gpudev_sdk.kube.api import Api
+from gpudev_sdk.kube.attaching import Attaching
 from gpudev_sdk.kube.delays import Delays
 from gpudev_sdk.kube.errors import ObjectAbsent, ObjectExists
 from gpudev_sdk.kube.keeping import let_go
@@ -36,6 +37,7 @@ class _Opened:
     records: record.Records
     delays: Delays
     control: claim.Control
+    attaching: Attaching
 
 
 class PodCompute(Reaching, Compute, Gang):
@@ -61,7 +63,7 @@ class PodCompute(Reaching, Compute, Gang):
 
     def nodes(self) -> tuple[Node, ...]:
         offered = catalogue.offers(self._settings, self._view.nodes())
-        return catalogue.nodes(self._settings, offered, self._view.usage())
+        return catalogue.nodes(self._settings, offered, self._view.usage(), self._open().attaching.volumes())
 
     def launch(self, spec: ServerSpec) -> None:
         if self._records.is_known_buried(spec.server_id):
@@ -170,7 +172,8 @@ class PodCompute(Reaching, Compute, Gang):
         with self._beginning:
             if self._opened is None:
                 records, control = record.Records(api, self._install), claim.Control(api, self._install)
-                self._opened = _Opened(records=records, delays=Delays(api), control=control)
+                attaching = Attaching(api, self._install, self._settings.volume_driver)
+                self._opened = _Opened(records=records, delays=Delays(api), control=control, attaching=attaching)
             return self._opened
 
     def _name(self, server_id: ServerId) -> str:

@@ -48,6 +48,8 @@ NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False)
 NODE = Kind("Node", "v1", "nodes", namespaced=False)
 VOLUME = Kind("PersistentVolume", "v1", "persistentvolumes", namespaced=False)
 STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
+CSI_NODE = Kind("CSINode", "storage.k8s.io/v1", "csinodes", namespaced=False)
+ATTACHMENT = Kind("VolumeAttachment", "storage.k8s.io/v1", "volumeattachments", namespaced=False)
 CLUSTER_ROLE = Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False)
 CLUSTER_ROLE_BINDING = Kind(
     "ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False

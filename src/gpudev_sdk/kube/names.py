@@ -66,6 +66,11 @@ def claim_name(install: uuid.UUID) -> str:
     return f"gd-{_short(install)}-claim"
 
 
+def prefix(install: uuid.UUID) -> str:
+    """Return what all names of an install begin with."""
+    return f"gd-{_short(install)}-"
+
+
 def _short(install: uuid.UUID) -> str:
     """Return what tells installs apart for people. The label holds the whole id, and decides."""
     return install.hex[-8:]

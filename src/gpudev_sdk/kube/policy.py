@@ -88,6 +88,7 @@ def roles() -> list[Json]:
             rules=[
                 _rule("", ["nodes"], ["get", "list", "watch"]),
                 _rule("storage.k8s.io", ["storageclasses"], ["get", "list"]),
+                _rule("storage.k8s.io", ["csinodes", "volumeattachments"], ["list"]),
             ],
         ),
         CLUSTER_ROLE.body(

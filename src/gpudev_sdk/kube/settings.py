@@ -125,6 +125,8 @@ class KubeSettings:
     #: On which nodes a disk can be mounted once it is made: those of its `zone` (block storage of clouds), its `node` (folders of
     #: a machine), or all of the `backend` (a file server).
     disk_reach: str = attrs.field(default=Reach.ZONE.value, validator=_one_of(*(each.value for each in Reach)))
+    #: The CSI driver of the disks, which says how many of them a node can have; empty: no limit is known.
+    volume_driver: str = ""
     access_mode: str = attrs.field(default="ReadWriteOncePod", validator=_one_of(*_ACCESS))
     #: What the cluster's names end with; the short names of a gang's nodes need it.
     cluster_domain: str = "cluster.local"

@@ -138,6 +138,7 @@ def test_the_engine_has_these_rights_and_no_others():
             "rules": [
                 rule("", ["nodes"], ["get", "list", "watch"]),
                 rule("storage.k8s.io", ["storageclasses"], ["get", "list"]),
+                rule("storage.k8s.io", ["csinodes", "volumeattachments"], ["list"]),
             ],
         },
         {

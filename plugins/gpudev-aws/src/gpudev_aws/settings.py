@@ -82,6 +82,8 @@ class AwsSettings(KubeSettings):
     iops: int = attrs.field(default=0, validator=_iops)
     throughput: int = attrs.field(default=0, validator=_throughput)
     encrypted: bool = True
+    #: What attaches them, and says how many a node can have.
+    volume_driver: str = "ebs.csi.aws.com"
     #: The KMS key to encrypt with: its ARN, id or alias; empty is the account's default for EBS.
     kms_key: str = ""
     #: Calls that one process makes to each API at most; less while AWS says that it is too much.

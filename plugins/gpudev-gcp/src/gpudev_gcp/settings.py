@@ -115,6 +115,8 @@ class GcpSettings(KubeSettings):
     deleted_nodes_are_off: bool = attrs.field(default=attrs.Factory(lambda self: bool(self.cluster), takes_self=True))
     #: A private endpoint of the Compute API; empty is Google's.
     endpoint: str = attrs.field(default="", validator=_endpoint)
+    #: What attaches disks, and says how many a node can have.
+    volume_driver: str = "pd.csi.storage.gke.io"
     disk_type: str = attrs.field(default="pd-balanced", validator=_one_of(*SMALLEST))
     #: What a Hyperdisk is given; 0 is what Google gives one of its size.
     iops: int = attrs.field(default=0, validator=_provisioned)
