@@ -149,6 +149,18 @@ def test_a_gang_has_its_disk_where_there_is_a_place(store, tmp_path):
     assert [peer.node for peer in house.row(made).peers] == ["n2", "n1"]
 
 
+def test_a_gang_takes_no_place_on_its_other_nodes(store, tmp_path):
+    house = build(store, tmp_path, 1, 1)
+    kim = accounts.add_user(house.engine, "kim", None)
+    gang = house.submit(kim, gpus=8, nodes=2, disk="home")
+    house.work(gang)
+    made = [house.submit(kim, gpu_type="cpu", gpus=0, disk=disk) for disk in ("data", "more")]
+    house.work(*made)
+
+    assert [house.row(each).state for each in made] == [State.ACTIVE, State.QUEUED]
+    assert house.row(made[0]).node == "n2"
+
+
 def test_a_dry_run_knows_of_it(house, kim):
     line(house, kim)
 

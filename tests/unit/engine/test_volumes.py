@@ -52,11 +52,12 @@ def test_the_places_of_a_node_are_shared_by_its_types():
 
 
 def test_what_another_type_took_meanwhile_is_seen_by_an_offer_of_before():
-    bins = (node(volumes=2), node(volumes=2, gpu_type="cpu"))
+    bins = (node("n1", 1), node("n2", 1), node("n2", 1, gpu_type="cpu"))
 
     placed = answer(ask(1, hours=2), ask(2, gpu_type="cpu"), ask(3, hours=2), bins=bins)
 
-    assert [placed[seq].starts_at for seq in (1, 2, 3)] == [NOW, NOW, NOW + HOUR]
+    assert [(placed[seq].node, placed[seq].starts_at) for seq in (1, 2)] == [("n1", NOW), ("n2", NOW)]
+    assert (placed[3].node, placed[3].starts_at) == ("n2", NOW + HOUR)
 
 
 def test_another_node_that_has_a_place_is_taken_at_once():
