@@ -15,11 +15,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpudev_sdk.domain.plan import Bin, Waiting
-from gpudev_sdk.engine.profile import Both, Profile
+from gpudev_sdk.engine.house import Bins, House, may_have_volume
 
 #: (start, node, version of the profile it was computed from, bin)
 _Free = tuple[float, str, int, int]
-Bins = Sequence[tuple[Bin, Profile | Both]]
 
 
 class Spot(NamedTuple):
@@ -29,25 +28,6 @@ class Spot(NamedTuple):
     backend: str
     nodes: tuple[str, ...]
     bins: tuple[int, ...]
-
-
-class House(NamedTuple):
-    """The bins of one GPU type: as they are to whoever needs no place for a volume, and to whoever does.
-
-    Where no limit of volumes is known both are one and the same, and nothing is asked twice.
-    """
-
-    plain: Bins
-    with_volume: Bins
-
-    def of(self, waiting: Waiting) -> Bins:
-        """Return the bins as they are to one in line; of a gang to its rank 0."""
-        return self.with_volume if waiting.volume else self.plain
-
-
-def may_have_volume(place: Bin, waiting: Waiting) -> bool:
-    """Whether the node of a bin can ever have the volume of a request, if that has one."""
-    return not waiting.volume or place.volumes is None or place.volumes > 0
 
 
 def _may_be_first(place: Bin, waiting: Waiting) -> bool:

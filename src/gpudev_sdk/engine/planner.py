@@ -15,13 +15,13 @@ import heapq
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
-from gpudev_sdk.domain.plan import Bin, Placement, Plan, Question, Waiting
-from gpudev_sdk.engine.gangs import Gangs, House, Spot, may_have_volume
-from gpudev_sdk.engine.profile import Both, Profile
+from gpudev_sdk.domain.plan import Placement, Plan, Question, Waiting
+from gpudev_sdk.engine.gangs import Gangs, Spot
+from gpudev_sdk.engine.house import House, houses, may_have_volume
 
 #: (start, slots left over then, backend, node, version of the profile it was computed from, bin)
 _Offer = tuple[float, int, str, str, int, int]
@@ -133,46 +133,13 @@ def _spot(offer: _Offer) -> Spot | None:
     return Spot(start, backend, (node,), (number,)) if start < math.inf else None
 
 
-def _rooms(question: Question, now: float) -> dict[str, _Room]:
-    profiles: dict[tuple[str, str, str], Profile] = {}
-    volumes: dict[tuple[str, str], Profile] = {}
-    bins: dict[str, list[tuple[Bin, Profile]]] = defaultdict(list)
-    for place in question.bins:
-        profile = Profile(place.usable, now)
-        profiles[place.backend, place.node, place.gpu_type] = profile
-        bins[place.gpu_type].append((place, profile))
-        if place.volumes is not None and (place.backend, place.node) not in volumes:
-            volumes[place.backend, place.node] = Profile(place.volumes, now)
-    for held in question.holdings:
-        until = math.inf if held.until is None else max(held.until.timestamp(), now)
-        # What is overdue is still held: it frees up a moment from now at best, never now.
-        until = until if until > now else now + 1
-        holder = profiles.get((held.backend, held.node, held.gpu_type))
-        if holder is not None and held.slots:
-            holder.hold(now, until, held.slots)
-        mounted = volumes.get((held.backend, held.node)) if held.volume else None
-        if mounted is not None:
-            mounted.hold(now, until, 1)
-    return {gpu_type: _Room(_house(members, volumes)) for gpu_type, members in bins.items()}
-
-
-def _house(plain: list[tuple[Bin, Profile]], volumes: Mapping[tuple[str, str], Profile]) -> House:
-    if all(place.volumes is None for place, _ in plain):
-        return House(plain, plain)
-    with_volume: list[tuple[Bin, Profile | Both]] = []
-    for place, profile in plain:
-        mounted = volumes.get((place.backend, place.node))
-        with_volume.append((place, profile if mounted is None else Both(profile, mounted)))
-    return House(plain, with_volume)
-
-
 class _Line:
     """Places one request after another and remembers what is taken."""
 
     def __init__(self, question: Question, positions: dict[uuid.UUID, int]) -> None:
         self.now = question.now.timestamp()
         self.zone = question.now.tzinfo
-        self.rooms = _rooms(question, self.now)
+        self.rooms = {gpu_type: _Room(house) for gpu_type, house in houses(question, self.now).items()}
         self.taken = {
             thing: math.inf if until is None else max(until.timestamp(), self.now + 1)
             for thing, until in question.taken.items()

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,9 +193,11 @@ def test_nobody_younger_moves_anybody(question, size, volume):
     assert plan(attrs.evolve(question, waiting=(*question.waiting, late))).placements[: len(before)] == before
 
 
-@given(questions())
-def test_where_no_limit_is_known_disks_change_nothing(question):
-    free = attrs.evolve(question, bins=tuple(attrs.evolve(place, volumes=None) for place in question.bins))
+@pytest.mark.parametrize("most", [None, 9])
+@given(question=questions())
+def test_where_no_limit_is_known_or_can_be_met_disks_change_nothing(most, question):
+    # Eight boxes have a node's slots, and one more may have a volume there and no slot.
+    free = attrs.evolve(question, bins=tuple(attrs.evolve(place, volumes=most) for place in question.bins))
     without = attrs.evolve(free, waiting=tuple(attrs.evolve(asked, volume=False) for asked in question.waiting))
 
     assert plan(free) == plan(without)
