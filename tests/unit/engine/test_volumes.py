@@ -75,6 +75,13 @@ def test_a_volume_that_outlives_its_server_holds_its_place_and_no_slot():
     assert placed[1].starts_at == NOW + 2 * HOUR
 
 
+def test_a_volume_without_a_slot_counts_where_slots_alone_would_never_meet_the_limit():
+    placed = answer(*map(ask, range(1, 9)), bins=(node(volumes=8),), holdings=(held("n1", 2, slots=0),))
+
+    assert [placed[seq].starts_at - NOW for seq in range(1, 9)] == [0 * HOUR] * 7 + [HOUR]
+    assert placed[8].waiting_for == "1 × h100 on a node that can take another disk"
+
+
 def test_slots_and_a_place_have_to_be_free_together():
     holdings = (held("n1", 1, slots=8, volume=False), held("n1", 3, slots=0))
 
