@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 
+import attrs
 from measure import line
 
 from gpudev_sdk.domain.plan import Bin, Holding, Question, Waiting
@@ -44,6 +45,16 @@ def list_schedule(asked: Question) -> None:
         heapq.heappush(free, (moment + waiting.lasts.total_seconds() * waiting.slots / 8, node))
 
 
+def with_few_places(asked: Question) -> Question:
+    """Return the same where seven of ten have a disk and a node can have four: so many that half of its slots are for others."""
+    chance = random.Random(7)
+    return attrs.evolve(
+        asked,
+        bins=tuple(attrs.evolve(place, volumes=4) for place in asked.bins),
+        waiting=tuple(attrs.evolve(waiting, volume=chance.random() < 0.7) for waiting in asked.waiting),
+    )
+
+
 def main() -> None:
     """Print the figures."""
     for waiting, nodes, bar in ((10_000, 1_000, "bar 0.3 s"), (100_000, 10_000, "bar 5 s")):
@@ -55,6 +66,10 @@ def main() -> None:
         plan(asked)
         took = time.perf_counter() - began
         line(f"plan of {waiting} waiting over {nodes} nodes", f"{took:.2f} s", f"{bar}; floor {floor:.2f} s")
+    few = with_few_places(question(10_000, 1_000))
+    began = time.perf_counter()
+    plan(few)
+    line("the same of 10000, four disks at most on a node", f"{time.perf_counter() - began:.2f} s", "no bar")
 
 
 if __name__ == "__main__":

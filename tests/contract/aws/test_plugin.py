@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpudev_aws import storage
 from gpudev_aws.settings import AwsSettings
 from gpudev_sdk import config
 from gpudev_sdk.errors import ConfigError
@@ -59,3 +60,7 @@ def test_a_node_that_is_gone_has_no_machine_where_eks_keeps_them():
     assert AwsSettings(region="us-east-1", cluster="lab").deleted_nodes_are_off
     assert not AwsSettings(region="us-east-1").deleted_nodes_are_off
     assert not AwsSettings(region="us-east-1", cluster="lab", deleted_nodes_are_off=False).deleted_nodes_are_off
+
+
+def test_who_attaches_disks_is_asked_how_many_a_node_can_have():
+    assert AwsSettings(region="us-east-1").volume_driver == storage.DRIVER

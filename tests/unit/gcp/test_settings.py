@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gpudev_gcp import storage
 from gpudev_gcp.settings import GcpSettings, is_this_machine
 
 LAB = {"project": "gpu-lab-1"}
@@ -78,3 +79,7 @@ def test_only_plain_http_of_this_very_machine_is_a_tests_endpoint(endpoint, is_h
 def test_a_node_of_gke_that_is_gone_is_off_for_certain_and_of_any_cluster_not():
     assert GcpSettings(**LAB, cluster="gpu", cluster_location="us-central1").deleted_nodes_are_off
     assert not GcpSettings(**LAB).deleted_nodes_are_off
+
+
+def test_who_attaches_disks_is_asked_how_many_a_node_can_have():
+    assert GcpSettings(**LAB).volume_driver == storage.DRIVER

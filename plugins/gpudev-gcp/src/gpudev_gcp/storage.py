@@ -26,7 +26,7 @@ from gpudev_sdk.errors import Conflict, ProviderError, TryLater, Unworkable
 from gpudev_sdk.providers import Context, Storage
 
 #: The driver as GKE has it: https://cloud.google.com/kubernetes-engine/docs/how-to/persistent-volumes/gce-pd-csi-driver
-_DRIVER = "pd.csi.storage.gke.io"
+DRIVER = "pd.csi.storage.gke.io"
 #: What a spec says that leaves the zone to us.
 _ANYWHERE = ("", "local")
 
@@ -108,7 +108,7 @@ class GcpStorage(GcsObjects, FilestoreShares, Storage):
             raise TryLater(f"the disk cannot be mounted yet: {seen.reason}", delay=2.0)
         if not seen.ready:
             raise Unworkable(f"the disk cannot be mounted: {seen.reason}", hint="Restore it from a snapshot.")
-        source = f"{_DRIVER}/projects/{self._settings.project}/zones/{seen.zone}/disks/{found.name}"
+        source = f"{DRIVER}/projects/{self._settings.project}/zones/{seen.zone}/disks/{found.name}"
         return Mount(volume_id=volume.volume_id, disk_id=volume.disk_id, kind=MountKind.CSI, source=source)
 
     def create_snapshot(self, spec: SnapshotSpec) -> str:
