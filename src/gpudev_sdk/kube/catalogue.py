@@ -18,6 +18,7 @@ from gpudev_sdk.kube.kinds import Json
 from gpudev_sdk.kube.names import GPU_TYPE
 from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
 from gpudev_sdk.kube.usage import Usage
+from gpudev_sdk.providers.scaling import Interruption
 
 ZONE, INSTANCE_TYPE = "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"
 #: What the NVIDIA device plugin offers: whole GPUs, and MIG slices such as nvidia.com/mig-1g.10gb.
@@ -85,6 +86,15 @@ def nodes(settings: KubeSettings, offered: list[Offer], usage: Usage) -> tuple[N
             reason=reason,
         )
         for name, same in by_node.items()
+    )
+
+
+def without_taken(seen: tuple[Node, ...], taken: tuple[Interruption, ...]) -> tuple[Node, ...]:
+    """Return the nodes, those that are taken back as ones where nothing may start, whatever is tolerated."""
+    why = {each.node: f"it is taken back: {each.reason}" for each in taken}
+    return tuple(
+        attrs.evolve(node, schedulable=False, reason=node.reason or why[node.name]) if node.name in why else node
+        for node in seen
     )
 
 

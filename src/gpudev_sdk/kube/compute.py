@@ -25,6 +25,7 @@ from gpudev_sdk.kube.sharing import Reaching
 from gpudev_sdk.providers.abilities import Gang
 from gpudev_sdk.providers.compute import Compute
 from gpudev_sdk.providers.context import Context
+from gpudev_sdk.providers.scaling import Spot
 
 log = structlog.get_logger()
 
@@ -61,7 +62,9 @@ class PodCompute(Reaching, Compute, Gang):
 
     def nodes(self) -> tuple[Node, ...]:
         offered = catalogue.offers(self._settings, self._view.nodes())
-        return catalogue.nodes(self._settings, offered, self._view.usage())
+        seen = catalogue.nodes(self._settings, offered, self._view.usage())
+        # Settings may tolerate the very taint by which a cloud says that it takes a machine back.
+        return catalogue.without_taken(seen, self.interruptions()) if isinstance(self, Spot) else seen
 
     def launch(self, spec: ServerSpec) -> None:
         if self._records.is_known_buried(spec.server_id):

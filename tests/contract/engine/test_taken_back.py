@@ -173,11 +173,15 @@ def test_who_is_on_another_machine_is_left_alone(house, box):
     assert house.compute.told == told
 
 
-def test_a_gang_ends_with_any_of_its_machines(house, kim):
+@pytest.mark.parametrize("other", [LONG, None], ids=["long", "no-time"])
+def test_a_gang_ends_with_the_first_of_its_machines(house, kim, other):
     made = house.submit(kim, gpus=8, nodes=2)
     house.work(made)
     assert [peer.node for peer in house.row(made).peers] == ["n1", "n2"]
 
+    house.take_back("n1", other)
+    house.work(made)
+    assert house.row(made).state is State.ACTIVE
     house.take_back("n2", SHORT)
     house.work(made)
 
