@@ -22,6 +22,7 @@ from gpudev_sdk.testing.cloud import (
     SimulatedCompute,
     SimulatedSettings,
     SimulatedStorage,
+    Span,
     VirtualClock,
     Weather,
 )
@@ -124,6 +125,27 @@ def test_its_disk_is_whole_on_another_machine(house, kim, box):
 
     assert (house.row(again).state, house.row(again).node) == (State.ACTIVE, "n2")
     assert house.cloud.mounts[-1].content == ("written",)
+
+
+def test_what_was_written_is_saved_though_the_machine_goes_before_the_box_has_ended(house, box):
+    house.cloud.weather = Weather(
+        stop=Span.seconds(45, 45), loss_noticed=Span.seconds(60, 60), detach=Span.seconds(10, 10)
+    )
+    house.take_back("n1", SHORT)
+    house.work(box)
+    assert (house.row(box).state, house.cloud.snapshots()) == (State.STOPPING, ())
+
+    house.cloud.advance(SHORT)
+    house.cloud.lose_node("n1")
+    house.work(box)
+    # Unknown is not gone: a snapshot now could miss what is still written.
+    assert (house.row(box).state, house.cloud.snapshots()) == (State.STOPPING, ())
+
+    house.cloud.advance(dt.timedelta(minutes=2))
+    house.work(box)
+    assert house.row(box).end_reason is EndReason.PREEMPTED
+    assert house.row(box).state is State.ENDED
+    assert [snapshot.content for snapshot in house.cloud.snapshots()] == [("written",)]
 
 
 def test_a_box_with_a_long_notice_is_told_and_goes_on_until_there_is_just_time_to_save_it(house, box):
