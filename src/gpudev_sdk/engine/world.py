@@ -49,6 +49,8 @@ class World:
     snapshot: EndSnapshot | None = None
     #: Thresholds already recorded for the present `expires_at`; zero only for the present count of gaps.
     warned: frozenset[dt.timedelta] = frozenset()
+    #: A node of it takes nobody in, as its backend was last seen: one that is taken back is always such (law 9.7).
+    closed: bool = False
     #: Its machine, or one of a gang's, is being taken back; None where that was not said, or could not be told.
     taken: Interruption | None = None
     #: Digest of the files that should be in the box.

@@ -18,7 +18,6 @@ from gpudev_sdk.kube.kinds import Json
 from gpudev_sdk.kube.names import GPU_TYPE
 from gpudev_sdk.kube.settings import KubeSettings, TypeSettings
 from gpudev_sdk.kube.usage import Usage
-from gpudev_sdk.providers.scaling import Interruption
 
 ZONE, INSTANCE_TYPE = "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"
 #: What the NVIDIA device plugin offers: whole GPUs, and MIG slices such as nvidia.com/mig-1g.10gb.
@@ -89,11 +88,12 @@ def nodes(settings: KubeSettings, offered: list[Offer], usage: Usage) -> tuple[N
     )
 
 
-def without_taken(seen: tuple[Node, ...], taken: tuple[Interruption, ...]) -> tuple[Node, ...]:
+def without_taken(seen: tuple[Node, ...], why: dict[str, str]) -> tuple[Node, ...]:
     """Return the nodes, those that are taken back as ones where nothing may start, whatever is tolerated."""
-    why = {each.node: f"it is taken back: {each.reason}" for each in taken}
     return tuple(
-        attrs.evolve(node, schedulable=False, reason=node.reason or why[node.name]) if node.name in why else node
+        attrs.evolve(node, schedulable=False, reason=node.reason or f"it is taken back: {why[node.name]}")
+        if why.get(node.name)
+        else node
         for node in seen
     )
 

@@ -93,4 +93,4 @@ class Spot(ABC):
 
     @abstractmethod
     def interruptions(self) -> tuple[Interruption, ...]:
-        """Name the nodes that are being taken back now; asked at each look at a box there, so it answers from what is at hand."""
+        """Name the nodes that are being taken back now; asked at each look at a box whose node takes nobody in."""

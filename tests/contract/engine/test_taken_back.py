@@ -195,6 +195,13 @@ def test_who_is_on_another_machine_is_left_alone(house, box):
     assert house.compute.told == told
 
 
+def test_no_question_is_asked_while_its_machine_takes_people_in(house, box):
+    house.compute.trouble = AssertionError("asked")
+    house.work(box)
+
+    assert (house.row(box).state, house.row(box).detail) == (State.ACTIVE, "ready")
+
+
 @pytest.mark.parametrize("other", [LONG, None], ids=["long", "no-time"])
 def test_a_gang_ends_with_the_first_of_its_machines(house, kim, other):
     made = house.submit(kim, gpus=8, nodes=2)
