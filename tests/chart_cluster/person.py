@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import attrs
 
 from tests.chart_cluster.ground import Ground
+from tests.chart_cluster.release import COMPONENT
 from tests.contract.services import apart
 from tests.fix_install import until
 
@@ -61,10 +62,16 @@ class Person(apart.Person):
                 opened.kill()
 
     def back(self, box: str = "") -> None:
-        """Wait until both doors lead somewhere: a port-forward finds out only when it is used that its pod is gone."""
+        """Wait until both doors lead somewhere, which they do until their pod is gone, and find out only when they are used."""
+        until(lambda: not self._leaving(), within=60)
         until(lambda: self.cli("list", ok=False).returncode == 0, within=60)
         if box:
             until(lambda: self.ssh(box, "true", ok=False).returncode == 0, within=60)
+
+    def _leaving(self) -> list[str]:
+        """Return the pods behind the doors that are on their way out: they serve until they are gone."""
+        doors = self.ground.get("pods", "--all-namespaces", f"--selector={COMPONENT} in (api, gateway)")
+        return [pod["metadata"]["name"] for pod in doors if "deletionTimestamp" in pod["metadata"]]
 
 
 @contextlib.contextmanager

@@ -77,4 +77,4 @@ def test_taking_it_away_leaves_the_first_alone(release, kim, second):
     second.helm("uninstall", "--wait")
 
     assert release.ready()
-    assert "kim" in kim.cli("whoami").stdout
+    assert kim.json("whoami")["user"] == "kim"

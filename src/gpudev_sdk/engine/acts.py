@@ -9,8 +9,12 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import structlog
+
 from gpudev_sdk import fault
 from gpudev_sdk.domain.disk import SnapshotSpec, SnapshotState
+from gpudev_sdk.domain.reservation import EndReason, State
+from gpudev_sdk.domain.server import Phase
 from gpudev_sdk.engine import moves, volumes
 from gpudev_sdk.engine.claim import Claims
 from gpudev_sdk.engine.context import Engine
@@ -23,6 +27,7 @@ from gpudev_sdk.engine.steps import (
     Credit,
     EnsureVolume,
     Launch,
+    Leave,
     MarkDetached,
     MarkGone,
     Move,
@@ -36,9 +41,11 @@ from gpudev_sdk.engine.steps import (
     Terminate,
     Warn,
 )
-from gpudev_sdk.errors import SnapshotsOff
+from gpudev_sdk.errors import ProviderError, SnapshotsOff
 from gpudev_sdk.store import bell, disks, fleet, ids
 from gpudev_sdk.store.reservations import NOW, Entry, Q, record
+
+log = structlog.get_logger()
 
 S = TypeVar("S", bound=Step)
 AT_ONCE = dt.timedelta()
@@ -62,6 +69,7 @@ class Acts:
             NoteDown: self._note_down,
             NoteEndpoint: self._note_endpoint,
             NoteShown: self._note_shown,
+            Leave: self._leave,
             Terminate: self._terminate,
             MarkGone: self._mark_gone,
             MarkDetached: self._mark_detached,
@@ -171,6 +179,15 @@ class Acts:
             changes = {"ending_notice_shown": True, "ending_notice_served": served["by_now"]}
             record(conn, look.row, changes, Entry(what="notice-shown", actor=self.actor))
         return AT_ONCE
+
+    def _leave(self, look: Look, step: Leave) -> dt.timedelta:
+        seen = look.world.sighting
+        if seen is not None and seen.phase is Phase.READY and seen.files_digest != look.world.wanted_files:
+            try:
+                self._configure(look, Configure())
+            except ProviderError as error:
+                log.warning("nobody in the box could be told", reservation=str(look.row.id), reason=error.message)
+        return self._move(look, Move(State.STOPPING, EndReason.PREEMPTED, step.why))
 
     def _terminate(self, look: Look, step: Terminate) -> dt.timedelta:
         row = look.row

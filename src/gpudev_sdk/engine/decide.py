@@ -14,6 +14,7 @@ from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.reservation import EndReason, Reservation, State
 from gpudev_sdk.domain.server import Phase, Presence, Sighting
 from gpudev_sdk.domain.times import format_duration
+from gpudev_sdk.engine import taken
 from gpudev_sdk.engine.steps import (
     Attend,
     BeginSnapshot,
@@ -21,6 +22,7 @@ from gpudev_sdk.engine.steps import (
     Credit,
     EnsureVolume,
     Launch,
+    Leave,
     MarkDetached,
     MarkGone,
     Move,
@@ -85,6 +87,9 @@ def _preparing(row: Reservation, world: World, limits: Limits) -> Step:
     assert row.state_deadline is not None  # a CHECK of the table
     if world.now >= row.state_deadline:
         return _give_up(row, limits, f"did not come up in {format_duration(limits.max_preparing)}")
+    if world.taken is not None:
+        # The machine's fault, so it counts against nobody.
+        return Move(State.STOPPING, None, taken.why(world.taken))
     if row.disk_id is not None and not world.volume_ready:
         return EnsureVolume()
     seen = world.sighting
@@ -113,6 +118,8 @@ def _active(row: Reservation, world: World, limits: Limits) -> Step:
     over = _over(row, world, limits)
     if over is not None:
         return over
+    if world.taken is not None and taken.must_leave(world.taken, world.now, limits):
+        return Leave(taken.why(world.taken))
     seen = world.sighting
     if seen is not None and seen.presence is Presence.ABSENT:
         return _lost(row, world, seen)

@@ -6,16 +6,22 @@ import datetime as dt
 import uuid
 
 import attrs
+import structlog
 
 from gpudev_sdk.domain.disk import SnapshotRef, SnapshotSighting, SnapshotState, VolumeRef, VolumeSighting
+from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.reservation import Reservation, State
 from gpudev_sdk.domain.server import Sighting, digest_files
+from gpudev_sdk.engine import taken
 from gpudev_sdk.engine.context import Backend, Engine
 from gpudev_sdk.engine.files import ensure_host_key, env_of, wanted_files
 from gpudev_sdk.engine.world import EndSnapshot, Served, World
-from gpudev_sdk.errors import TryLater
-from gpudev_sdk.store import disks, reservations
+from gpudev_sdk.errors import ProviderError, TryLater
+from gpudev_sdk.providers.scaling import Interruption, Spot
+from gpudev_sdk.store import disks, fleet, reservations
 from gpudev_sdk.store.rows import Conn, Row
+
+log = structlog.get_logger()
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +70,9 @@ def _read(engine: Engine, conn: Conn, row: Reservation, now: dt.datetime) -> Loo
         return seen
     secrets = ensure_host_key(conn, row, engine.host_ca, now)
     files = wanted_files(conn, row, secrets, warned)
-    world = attrs.evolve(world, wanted_files=digest_files(files))
+    nodes = conn.execute(fleet.Q["takes_nobody_in"], {"backend": row.backend, "names": _nodes(row)}).fetchone()
+    assert nodes is not None  # a SELECT without FROM
+    world = attrs.evolve(world, wanted_files=digest_files(files), closed=nodes["closed"])
     return attrs.evolve(seen, world=world, files=files, env=env_of(secrets))
 
 
@@ -99,7 +107,36 @@ def _observe(engine: Engine, seen: Look) -> Look:
     elif seen.volume is not None and row.disk_released_at is None:
         volume = _volume(backend, seen.volume) if _minds_volume(row, world) else None
         world = attrs.evolve(world, volume=volume, snapshot=_snapshot(backend, row, world))
+    if world.closed:
+        world = attrs.evolve(world, taken=_taken(backend, row, world.now))
+        if world.taken is not None:
+            return _with_notice(seen, world, world.taken, engine.limits)
     return attrs.evolve(seen, world=world)
+
+
+def _taken(backend: Backend, row: Reservation, now: dt.datetime) -> Interruption | None:
+    """Return what is said of the first of its machines to be taken back. A spot machine may go at once where no time is said."""
+    compute = backend.compute
+    if not isinstance(compute, Spot):
+        return None
+    try:
+        ours = [each for each in compute.interruptions() if each.node in _nodes(row)]
+        spot = compute.spot_nodes() if any(each.at is None for each in ours) else ()
+    except ProviderError as error:
+        log.warning("cannot tell which machines are taken back", backend=backend.name, reason=error.message)
+        return None
+    dated = [attrs.evolve(each, at=now) if each.at is None and each.node in spot else each for each in ours]
+    return min(dated, key=lambda each: (each.at is None, each.at or now, each.node), default=None)
+
+
+def _nodes(row: Reservation) -> list[str]:
+    return [peer.node for peer in row.peers] or [row.node or ""]
+
+
+def _with_notice(seen: Look, world: World, interruption: Interruption, limits: Limits) -> Look:
+    more = taken.notice(seen.row, interruption, world.now, limits)
+    files = seen.files | {"notice": seen.files["notice"] + more.encode()}
+    return attrs.evolve(seen, world=attrs.evolve(world, wanted_files=digest_files(files)), files=files)
 
 
 def _minds_volume(row: Reservation, world: World) -> bool:

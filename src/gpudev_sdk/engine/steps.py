@@ -81,6 +81,13 @@ class NoteShown(Step):
 
 
 @attrs.frozen
+class Leave(Step):
+    """Tell who is in the box that its machine is taken back, if they can be told, and end it without waiting."""
+
+    why: str
+
+
+@attrs.frozen
 class Terminate(Step):
     """Ask compute to stop the server, and leave a tombstone."""
 

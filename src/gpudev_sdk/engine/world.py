@@ -9,6 +9,7 @@ import attrs
 
 from gpudev_sdk.domain.disk import SnapshotSighting, SnapshotState, VolumeSighting
 from gpudev_sdk.domain.server import Sighting
+from gpudev_sdk.providers.scaling import Interruption
 
 
 @attrs.frozen(kw_only=True)
@@ -48,5 +49,9 @@ class World:
     snapshot: EndSnapshot | None = None
     #: Thresholds already recorded for the present `expires_at`; zero only for the present count of gaps.
     warned: frozenset[dt.timedelta] = frozenset()
+    #: A node of it takes nobody in, as its backend was last seen: one that is taken back is always such (law 9.7).
+    closed: bool = False
+    #: Its machine, or one of a gang's, is being taken back; None where that was not said, or could not be told.
+    taken: Interruption | None = None
     #: Digest of the files that should be in the box.
     wanted_files: str | None = None

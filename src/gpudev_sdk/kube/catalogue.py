@@ -94,6 +94,16 @@ def nodes(
     )
 
 
+def without_taken(seen: tuple[Node, ...], why: dict[str, str]) -> tuple[Node, ...]:
+    """Return the nodes, those that are taken back as ones where nothing may start, whatever is tolerated."""
+    return tuple(
+        attrs.evolve(node, schedulable=False, reason=node.reason or f"it is taken back: {why[node.name]}")
+        if why.get(node.name)
+        else node
+        for node in seen
+    )
+
+
 def instances(nodes: list[Json]) -> tuple[Instance, ...]:
     """Return the machines behind nodes; their id is the cloud's own where it gave one."""
     return tuple(

@@ -63,7 +63,10 @@ class PodCompute(Reaching, Compute, Gang):
 
     def nodes(self) -> tuple[Node, ...]:
         offered = catalogue.offers(self._settings, self._view.nodes())
-        return catalogue.nodes(self._settings, offered, self._view.usage(), self._open().attaching.volumes())
+        seen = catalogue.nodes(self._settings, offered, self._view.usage(), self._open().attaching.volumes())
+        # Settings may tolerate the very taint by which a cloud says that it takes a machine back.
+        why = {offer.node["metadata"]["name"]: self._why_taken(offer.node) for offer in offered}
+        return catalogue.without_taken(seen, why)
 
     def launch(self, spec: ServerSpec) -> None:
         if self._records.is_known_buried(spec.server_id):
@@ -189,6 +192,10 @@ class PodCompute(Reaching, Compute, Gang):
                     raise Unworkable(f"boxes of {spec.gpu_type} have no profile {spec.profile[:40]!r} here any more")
                 return offer
         raise NoCapacity(f"there is no node {spec.node[:80]!r} with {spec.gpu_type[:80]!r} in this cluster now")
+
+    def _why_taken(self, node: Json) -> str:
+        """Say why a cloud takes a node's machine back, or nothing; a plugin that is a `Spot` overrides it."""
+        return ""
 
     def _node_of(self, found: Json) -> Json | None:
         where = found["spec"].get("nodeName")

@@ -78,10 +78,11 @@ def _spot_nodes_are_nodes(place: Place, spot: Spot) -> None:
 
 
 def _who_is_taken_back_takes_nobody_in(place: Place, spot: Spot) -> None:
-    taken = [gone.node for gone in place.ask(spot.interruptions)]
+    taken = place.ask(spot.interruptions)
     nodes = _nodes(place, spot)
-    for name in taken:
-        demand(not nodes.get(name, False), f"{name} is being taken back and takes people in")
+    for gone in taken:
+        demand(gone.at is None or gone.at.tzinfo is not None, f"{gone.node} goes at a time without a zone")
+        demand(not nodes.get(gone.node, False), f"{gone.node} is being taken back and takes people in")
 
 
 def _nodes(place: Place, spot: Spot) -> dict[str, bool]:

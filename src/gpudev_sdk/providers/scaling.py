@@ -79,7 +79,7 @@ class Interruption:
     """A machine that the cloud takes back."""
 
     node: str
-    #: When, where it said so.
+    #: When, where it said so; with a time zone.
     at: dt.datetime | None
     reason: str
 
@@ -93,4 +93,4 @@ class Spot(ABC):
 
     @abstractmethod
     def interruptions(self) -> tuple[Interruption, ...]:
-        """Name the nodes that are being taken back now."""
+        """Name the nodes that are being taken back now; asked at each look at a box whose node takes nobody in."""

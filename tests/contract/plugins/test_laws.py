@@ -135,6 +135,7 @@ BROKEN_COMPUTE = {
     "a pool twice": ("9.1", twice(EveryCompute, "node_pools")),
     "a spot node that is none": ("9.6", {"spot_nodes": lambda self: ("z",)}),
     "a node that goes takes people in": ("9.7", instead(EveryCompute, "interruptions", node="a")),
+    "a node that goes in no zone": ("9.7", instead(EveryCompute, "interruptions", at=NOW.replace(tzinfo=None))),
     "more free than there is": ("9.8", instead(EveryCompute, "capacity_reservations", available=3)),
     "a reservation of no name": ("9.8", instead(EveryCompute, "capacity_reservations", id="")),
 }

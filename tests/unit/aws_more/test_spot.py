@@ -113,3 +113,16 @@ def test_only_our_nodes_are_named_in_order(cluster, add, context):
         ("z", "Karpenter removes the machine"),
     ]
     compute.stop()
+
+
+@pytest.mark.parametrize("key", sorted(GOING))
+def test_a_node_that_is_taken_back_takes_nobody_in_though_settings_tolerate_the_taint(cluster, add, context, key):
+    for name, taints in (("going", [{"key": key, "effect": "NoSchedule"}]), ("stays", [])):
+        add(name, gpus=4, labels=SPOT, spec={"taints": taints})
+    compute = Compute(KubeSettings(node_labels={}, tolerations=[key]), context)
+    compute.fake = cluster
+
+    seen = {each.name: (each.schedulable, each.reason) for each in compute.nodes()}
+
+    assert seen == {"going": (False, f"it is taken back: {GOING[key]}"), "stays": (True, "")}
+    compute.stop()

@@ -66,6 +66,17 @@ class TestSpot(SpotContract):
         assert compute.spot_nodes() == ("spot",)
         compute.stop()
 
+    def test_a_node_whose_taint_settings_tolerate_takes_nobody_in(self, fake, context):
+        self.fake = fake
+        compute = SpotCompute(fake, GcpSettings(project="my-lab-123456", tolerations=[TAINT]), context)
+        self.interrupt("spot")
+
+        seen = {each.name: (each.schedulable, each.reason) for each in compute.nodes()}
+
+        assert seen["spot"] == (False, "it is taken back: Google takes the machine back")
+        assert seen["kept"] == (True, "")
+        compute.stop()
+
 
 def tainted(labels: dict | None = None, key: str = TAINT) -> dict:
     return node("n", labels=labels or {}) | {"spec": {"taints": [{"key": key, "effect": "NoSchedule"}]}}

@@ -42,6 +42,9 @@ class NodeSpot(PodCompute, Spot):
         ]
         return tuple(sorted(found, key=lambda each: each.node))
 
+    def _why_taken(self, node: Json) -> str:
+        return going(node) or ""
+
     def _our_nodes(self) -> list[Json]:
         return catalogue.ours(self._settings, self._view.nodes())
 

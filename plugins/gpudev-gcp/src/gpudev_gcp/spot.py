@@ -33,6 +33,9 @@ class NodeSpot(Spot):
         told = {_name(node): reason for node in self._our_nodes() if (reason := why_taken(node))}
         return tuple(Interruption(node=name, at=None, reason=reason) for name, reason in sorted(told.items()))
 
+    def _why_taken(self, node: Json) -> str:
+        return why_taken(node)
+
 
 def is_spot(node: Json) -> bool:
     """Say whether a node's machine may be taken back at any time."""

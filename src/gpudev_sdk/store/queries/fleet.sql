@@ -98,6 +98,10 @@ SELECT backend, gpu_type, max(nodes) AS nodes FROM (
     GROUP BY w.backend, w.gpu_type, w.zone) z
 GROUP BY backend, gpu_type
 
+-- name: takes_nobody_in
+-- Whether one of these nodes was closed at the last look at its backend.
+SELECT EXISTS (SELECT FROM node WHERE backend = %(backend)s AND name = ANY(%(names)s) AND NOT schedulable) AS closed
+
 -- name: holders
 -- Who holds slots, where, and since when it is stopping.
 SELECT r.id, r.owner_id, u.name AS owner, r.name, r.state, r.backend, r.node, r.gpu_type, r.gpus, r.slots_needed, r.expires_at,
