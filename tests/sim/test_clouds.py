@@ -7,7 +7,7 @@ import pytest
 from tests.sim.simulation import Simulation
 
 
-@pytest.mark.parametrize(("cloud", "seed", "lifecycles"), [("aws", 3, 20), ("gcp", 9, 22)])
+@pytest.mark.parametrize(("cloud", "seed", "lifecycles"), [("aws", 3, 24), ("gcp", 9, 22)])
 def test_a_seed_over_a_plugin_breaks_no_law(cloud, seed, lifecycles, database):
     sim = Simulation(seed, database, lifecycles, cloud).run()
     assert len(sim.book.acknowledged) >= 15
