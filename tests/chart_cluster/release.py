@@ -9,6 +9,7 @@ import re
 import shlex
 
 import attrs
+import pytest
 import yaml
 
 from tests.chart_cluster.ground import ROOT, Ground
@@ -98,7 +99,7 @@ class Release:
         """Wait until all is ready; say what is not when it takes too long."""
         try:
             until(self.ready, within=within, every=0.5)
-        except BaseException:
+        except pytest.fail.Exception:
             print(self.trouble())
             raise
 
