@@ -106,6 +106,19 @@ def test_an_unforeseen_fault_is_one_line_and_its_trace_is_kept(process, environ,
     assert "Traceback" in child.communicate(timeout=20)[1]
 
 
+def test_a_ctrl_c_after_the_commands_end_is_no_fault(process, room):
+    (room / "tmp").mkdir()
+    (room / "site").mkdir()
+    (room / "site" / "sitecustomize.py").write_text(
+        "import signal, gpudev_cli.main as c\nc.run = lambda words: signal.raise_signal(signal.SIGINT)\n"
+    )
+    child = process("config", "show", env={"TMPDIR": str(room / "tmp"), "PYTHONPATH": str(room / "site")})
+    errors = child.communicate(timeout=20)[1]
+
+    assert (child.returncode, errors) == (-signal.SIGINT, "gpudev: interrupted\n")
+    assert not list((room / "tmp").glob("gpudev-fault-*"))
+
+
 def _wait_for(child: subprocess.Popen[str], text: str) -> None:
     while text not in (line := child.stderr.readline()):
         assert line, "the command ended"

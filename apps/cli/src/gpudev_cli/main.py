@@ -114,6 +114,10 @@ def _unexpected(kind: type[BaseException], error: BaseException, trace: Tracebac
     if os.environ.get(DEBUG):
         sys.__excepthook__(kind, error, trace)
         return
+    if issubclass(kind, KeyboardInterrupt):
+        # A Ctrl-C after the command's own end; the interpreter now ends itself by the signal, as shells expect.
+        words.say_error("interrupted", None)
+        return
     from gpudev_cli.faults import keep_fault
 
     kept = keep_fault(kind, error, trace)
