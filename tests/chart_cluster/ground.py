@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -78,6 +79,7 @@ def up() -> Iterator[Ground]:
     with contextlib.ExitStack() as stack:
         scratch = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gpudev-c-", dir="/tmp")))
         given = os.environ.get("KUBECONFIG")
+        stack.enter_context(_alone())
         machine = None if given else stack.enter_context(Machine())
         registry = os.environ.get(REGISTRY, "localhost:5000") if machine is None else machine.registry
         ground = Ground(
@@ -108,6 +110,15 @@ def _prepared(ground: Ground) -> Iterator[None]:
         ground.kubectl("label", "node", node, "nvidia.com/gpu.product-", ok=False)
         for name, annotation in DEFAULTS.items():
             ground.kubectl("annotate", name, f"{annotation}-", ok=False)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until nobody else tells the story on this host: both would install under the same names."""
+    _cache().mkdir(parents=True, exist_ok=True)
+    with open(_cache() / "chart.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _cache() -> pathlib.Path:
