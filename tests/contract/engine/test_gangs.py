@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
-import random
-import uuid
 
 import attrs
 import pytest
 
 from gpudev_sdk import fault
 from gpudev_sdk.domain.disk import Reach
-from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.reservation import EndReason, State
 from gpudev_sdk.domain.server import Peer
-from gpudev_sdk.engine import accounts, availability, doctor, show
-from gpudev_sdk.engine.context import Backend
+from gpudev_sdk.engine import accounts, availability, show
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.errors import InvalidRequest, LimitReached
 from gpudev_sdk.fault import SimulatedCrash
-from gpudev_sdk.providers import Compute, Context
-from gpudev_sdk.store import bell
-from gpudev_sdk.testing.cloud import (
-    CloudNode,
-    SimulatedCloud,
-    SimulatedCompute,
-    SimulatedSettings,
-    SimulatedStorage,
-    Span,
-    VirtualClock,
-    Weather,
-)
-from tests.fix_engine import HOUR, Bench, bench_over
+from gpudev_sdk.providers import Compute
+from gpudev_sdk.testing.cloud import CloudNode, Span
+from tests.contract.engine.house import House
+from tests.fix_engine import HOUR
 from tests.memory_backend import MemoryCompute
-from tests.unit.testing.sky import START, seconds
 
 NODES = tuple(
     CloudNode(name=name, slots={"h100": 8, "cpu": 4}, zone=zone)
@@ -43,45 +28,9 @@ NODES = tuple(
 ALL_8 = tuple(range(8))
 
 
-@attrs.define
-class House(Bench):
-    """The engine over a cloud of four nodes, three of them in one zone."""
-
-    cloud: SimulatedCloud = attrs.field(kw_only=True)
-
-    def pass_by(self, number, row_id):
-        """Let the cloud's time pass, and work."""
-        self.cloud.advance(seconds(number))
-        self.work(row_id)
-
-    def retry(self, row_id):
-        """Let the time pass after which the planner tries again."""
-        self.sql("UPDATE reservation SET retry_at = NULL WHERE id = %s", row_id)
-        with self.engine.store.transaction() as conn:
-            bell.want_plan(conn)
-
-    def held(self, row_id):
-        """Return how many slots of which nodes it holds."""
-        found = self.sql("SELECT node, count(*) AS n FROM gpu_slot WHERE reservation_id = %s GROUP BY node", row_id)
-        return {row["node"]: row["n"] for row in found}
-
-    def lawful(self):
-        """Whether the doctor finds nothing."""
-        return [found for found in doctor.examine(self.engine).findings if found.law != "seen"] == []
-
-
 def build(store, tmp_path, reach=Reach.ZONE, **weather):
-    cloud = SimulatedCloud(VirtualClock(START), random.Random(7), Weather(**weather), NODES)
-    context = Context(install_id=uuid.UUID(int=1), name="sim", data_folder=pathlib.Path("/nowhere"))
-    settings = SimulatedSettings(cloud=cloud, reach=reach)
-    backend = Backend(
-        name="sim", compute=SimulatedCompute(settings, context), storage=SimulatedStorage(settings, context)
-    )
-    limits = attrs.evolve(Limits.one_machine(), max_gpus_per_user=32)
-    bench = bench_over(store, tmp_path, backend, limits=limits)
-    bench.claims.start()
-    Inventory(bench.engine).take()
-    return House(bench.engine, bench.memory, bench.claims, bench.processor, cloud=cloud)
+    """The engine over a cloud of four nodes, three of them in one zone."""
+    return House.build(store, tmp_path, NODES, reach=reach, **weather)
 
 
 @pytest.fixture

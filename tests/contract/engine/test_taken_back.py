@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 
-import attrs
 import pytest
 
-from gpudev_sdk.domain.disk import Reach
 from gpudev_sdk.domain.reservation import EndReason, State
-from gpudev_sdk.engine import accounts, doctor
-from gpudev_sdk.engine.context import Backend
+from gpudev_sdk.engine import accounts
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.errors import TryLater, Unworkable
 from gpudev_sdk.providers import Spot
 from gpudev_sdk.providers.scaling import Interruption
-from gpudev_sdk.testing.cloud import (
-    CloudNode,
-    SimulatedCloud,
-    SimulatedCompute,
-    SimulatedSettings,
-    SimulatedStorage,
-    Span,
-    VirtualClock,
-    Weather,
-)
-from tests.fix_engine import HOUR, Bench, bench_over
-from tests.unit.testing.sky import CONTEXT, START
+from gpudev_sdk.testing.cloud import CloudNode, SimulatedCompute, Span, Weather
+from tests.contract.engine.house import House
+from tests.fix_engine import HOUR
 
 NODES = tuple(CloudNode(name=name, slots={"h100": 8}, zone="z1") for name in ("n1", "n2", "n3"))
 SHORT, LONG = dt.timedelta(seconds=30), HOUR
@@ -57,12 +44,8 @@ class SpotCompute(SimulatedCompute, Spot):
         self.told.append(files["notice"].decode())
 
 
-@attrs.define
-class House(Bench):
-    """The engine over a cloud of three nodes."""
-
-    cloud: SimulatedCloud = attrs.field(kw_only=True)
-    compute: SpotCompute = attrs.field(kw_only=True)
+class SpotHouse(House):
+    """The engine over such a cloud."""
 
     def take_back(self, node, notice):
         """Let the cloud say that it takes a machine back; None says not when."""
@@ -70,22 +53,10 @@ class House(Bench):
         self.compute.taken[node] = None if notice is None else dt.datetime.now(dt.UTC) + notice
         Inventory(self.engine).take()
 
-    def lawful(self):
-        """Whether the doctor finds nothing."""
-        return [found for found in doctor.examine(self.engine).findings if found.law != "seen"] == []
-
 
 @pytest.fixture
 def house(store, tmp_path):
-    cloud = SimulatedCloud(VirtualClock(START), random.Random(7), Weather(), NODES)
-    settings = SimulatedSettings(cloud=cloud, reach=Reach.ZONE)
-    compute = SpotCompute(settings, CONTEXT)
-    bench = bench_over(
-        store, tmp_path, Backend(name="sim", compute=compute, storage=SimulatedStorage(settings, CONTEXT))
-    )
-    bench.claims.start()
-    Inventory(bench.engine).take()
-    return House(bench.engine, bench.memory, bench.claims, bench.processor, cloud=cloud, compute=compute)
+    return SpotHouse.build(store, tmp_path, NODES, kind=SpotCompute)
 
 
 @pytest.fixture

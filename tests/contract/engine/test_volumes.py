@@ -2,61 +2,25 @@
 
 from __future__ import annotations
 
-import pathlib
-import random
-import uuid
-
 import attrs
 import pytest
 
-from gpudev_sdk.domain.disk import Reach
-from gpudev_sdk.domain.limits import Limits
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.reservation import State
 from gpudev_sdk.engine import accounts, availability
-from gpudev_sdk.engine.context import Backend
 from gpudev_sdk.engine.inventory import Inventory
-from gpudev_sdk.providers import Context
-from gpudev_sdk.testing.cloud import (
-    CloudNode,
-    SimulatedCloud,
-    SimulatedCompute,
-    SimulatedSettings,
-    SimulatedStorage,
-    Span,
-    VirtualClock,
-    Weather,
-)
-from tests.fix_engine import HOUR, Bench, bench_over
-from tests.unit.testing.sky import START, seconds
-
-
-@attrs.define
-class House(Bench):
-    """The engine over a cloud whose nodes can have so many volumes."""
-
-    cloud: SimulatedCloud = attrs.field(kw_only=True)
-
-    def pass_by(self, number, row_id):
-        """Let the cloud's time pass, and work."""
-        self.cloud.advance(seconds(number))
-        self.work(row_id)
+from gpudev_sdk.testing.cloud import CloudNode, Span
+from tests.contract.engine.house import House
+from tests.fix_engine import HOUR
 
 
 def build(store, tmp_path, *volumes, **weather):
+    """The engine over a cloud whose nodes can have so many volumes."""
     nodes = tuple(
         CloudNode(name=f"n{number}", slots={"h100": 8, "cpu": 4}, volumes=most)
         for number, most in enumerate(volumes, start=1)
     )
-    cloud = SimulatedCloud(VirtualClock(START), random.Random(7), Weather(**weather), nodes)
-    context = Context(install_id=uuid.UUID(int=1), name="sim", data_folder=pathlib.Path("/nowhere"))
-    settings = SimulatedSettings(cloud=cloud, reach=Reach.ZONE)
-    compute, storage = SimulatedCompute(settings, context), SimulatedStorage(settings, context)
-    limits = attrs.evolve(Limits.one_machine(), max_gpus_per_user=32)
-    bench = bench_over(store, tmp_path, Backend(name="sim", compute=compute, storage=storage), limits=limits)
-    bench.claims.start()
-    Inventory(bench.engine).take()
-    return House(bench.engine, bench.memory, bench.claims, bench.processor, cloud=cloud)
+    return House.build(store, tmp_path, nodes, **weather)
 
 
 @pytest.fixture
