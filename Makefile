@@ -86,6 +86,7 @@ bench: setup ## the figures of docs/figures.md, each beside its floor
 	@$(BIN)/python benchmarks/long_line.py
 	@$(BIN)/python benchmarks/allocation.py
 	@$(BIN)/python benchmarks/machine.py
+	@$(BIN)/python benchmarks/rows.py
 
 bench-cluster: setup ## the figures of docs/figures.md on a real Kubernetes, each beside its floor (PARTS="start bytes" for some)
 	@PYTHON=$(BIN)/python tools/host-packages
