@@ -16,19 +16,17 @@ from gpudev_sdk.errors import Unavailable
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def command(server: str | None, as_json: bool) -> None:
-    """Who you are there. Without a server it says as whom you signed in."""
+    """Who you are there. While the server is away it says as whom you signed in, and fails."""
     places = find_places()
     target = find_target(places, server)
     try:
         with Calls(open_api(places, target), places, target) as calls:
             me = calls.me()
-    except Unavailable as error:
+    except Unavailable:
         install = target.install
-        if install is None or as_json:
-            raise
-        words.say(f"{install.user or 'unknown'} on {install.name} ({install.origin.url})")
-        words.note(f"The server does not answer now: {error.message}.")
-        return
+        if install is not None and not as_json:
+            words.say(f"{install.user or 'unknown'} on {install.name} ({install.origin.url})")
+        raise
     if as_json:
         words.json(me)
         return
