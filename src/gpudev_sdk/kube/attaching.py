@@ -29,12 +29,15 @@ log = structlog.get_logger()
 
 
 class Attaching:
-    """What one driver can attach on the nodes of a cluster, looked at now and then. Threads may share it."""
+    """What one driver can attach on the nodes of a cluster, looked at now and then. Threads may share it.
+
+    One looks and holds up nobody: who asks meanwhile is told what was known before, and waits only while nothing was.
+    """
 
     def __init__(self, api: Api, install: uuid.UUID, driver: str) -> None:
         self._api, self._install, self._driver = api, install, driver
-        self._lock = threading.Lock()
-        self._known: Mapping[str, int] = {}
+        self._looking = threading.Lock()
+        self._known: Mapping[str, int] | None = None
         self._looked = self._told = -math.inf
         self._trouble = ""
 
@@ -42,29 +45,38 @@ class Attaching:
         """Return how many volumes of ours each node can have; a node is left out if that is not known. Never raises."""
         if not self._driver:
             return {}
-        with self._lock:
-            if clock.monotonic() - self._looked >= LOOK:
-                self._look()
-            return self._known
+        if self._is_due() and self._looking.acquire(blocking=self._known is None):
+            try:
+                # Who waited for another's look needs none.
+                if self._is_due():
+                    self._look()
+            finally:
+                self._looking.release()
+        return self._known or {}
+
+    def _is_due(self) -> bool:
+        return clock.monotonic() - self._looked >= LOOK
 
     def _look(self) -> None:
-        self._looked = clock.monotonic()
+        now = clock.monotonic()
         try:
             nodes, attachments = self._api.list(CSI_NODE).items, self._api.list(ATTACHMENT).items
             claims = self._api.list(CLAIM, names.selector(self._install, "disk")).items
         except ProviderError as error:
-            self._note(error.message)
-            return
-        bound = {str((claim.get("spec") or {}).get("volumeName")) for claim in claims}
-        self._known = count(self._driver, nodes, _others(self._install, attachments, bound))
-        self._told, self._trouble = self._looked, ""
+            self._note(error.message, now)
+        else:
+            bound = {str((claim.get("spec") or {}).get("volumeName")) for claim in claims}
+            self._known = count(self._driver, nodes, _others(self._install, attachments, bound))
+            self._told, self._trouble = now, ""
+        # Last: from here on nobody waits, so what was seen must be there.
+        self._looked = now
 
-    def _note(self, trouble: str) -> None:
+    def _note(self, trouble: str, now: float) -> None:
         """Go on with what was known for a while; a cluster that never tells has no limit that is known."""
         if trouble != self._trouble:
             log.warning("how many volumes nodes can have is not seen", driver=self._driver, reason=trouble)
         self._trouble = trouble
-        if self._looked - self._told >= BELIEVED:
+        if now - self._told >= BELIEVED:
             self._known = {}
 
 

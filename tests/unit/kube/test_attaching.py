@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 
 from gpudev_sdk import clock
@@ -21,6 +24,25 @@ def time(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(clock, "monotonic", lambda: now[0])
     return now
+
+
+@pytest.fixture
+def slow(fake):
+    """Return what a thread does while a look of another one hangs, and what lets the look go on."""
+    reached, going_on = threading.Event(), threading.Event()
+
+    def hang(call):
+        reached.set()
+        going_on.wait(30)
+
+    def begin(looks, pool):
+        fake.trouble = hang
+        looking = pool.submit(looks.volumes)
+        assert reached.wait(30)
+        return looking, pool.submit(looks.volumes)
+
+    yield begin, going_on.set
+    going_on.set()
 
 
 def put_limit(fake, limit, name="node-a", driver=DRIVER):
@@ -133,6 +155,35 @@ def test_what_was_known_is_believed_for_a_while_and_then_no_more(fake, time):
     assert looks.volumes() == {"node-a": 25}
     time[0] += attaching.BELIEVED
     assert looks.volumes() == {}
+
+
+def test_who_asks_while_another_looks_is_told_at_once_what_was_known(fake, time, slow):
+    begin, go_on = slow
+    put_limit(fake, 25)
+    looks = Attaching(fake.api(), INSTALL, DRIVER)
+    looks.volumes()
+    attach(fake, "pvc-1")
+    time[0] += attaching.LOOK
+    with ThreadPoolExecutor(2) as pool:
+        looking, asking = begin(looks, pool)
+        try:
+            assert asking.result(10) == {"node-a": 25}
+            assert not looking.done()
+        finally:
+            go_on()
+        assert looking.result(30) == {"node-a": 24}
+
+
+def test_who_asks_while_nothing_is_known_waits_for_the_one_look_there_is(fake, time, slow):
+    begin, go_on = slow
+    put_limit(fake, 25)
+    looks = Attaching(fake.api(), INSTALL, DRIVER)
+    with ThreadPoolExecutor(2) as pool:
+        looking, asking = begin(looks, pool)
+        assert wait([looking, asking], 0.2).done == set()
+        go_on()
+        assert looking.result(30) == asking.result(30) == {"node-a": 25}
+    assert [call.resource for call in fake.calls].count("csinodes") == 1
 
 
 def test_compute_says_it_of_its_nodes_and_asks_for_nothing_that_its_roles_do_not_allow(bench):
