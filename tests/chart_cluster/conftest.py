@@ -13,8 +13,8 @@ from tests.chart_cluster.person import Person, forwarded
 from tests.chart_cluster.release import Release, commands
 
 STORY = (
-    "test_install", "test_first_day", "test_killed_pods", "test_upgrades", "test_configuration", "test_time_is_up",
-    "test_more_parts", "test_restored", "test_beside", "test_bad_input", "test_uninstalling",
+    "test_install", "test_first_day", "test_closed", "test_killed_pods", "test_upgrades", "test_configuration",
+    "test_time_is_up", "test_more_parts", "test_restored", "test_beside", "test_bad_input", "test_uninstalling",
 )  # fmt: skip
 #: What was measured on the way, for the summary.
 FIGURES: list[str] = []
