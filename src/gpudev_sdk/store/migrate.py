@@ -24,6 +24,8 @@ from gpudev_sdk.store.pool import session_dsn
 from gpudev_sdk.store.rows import Conn, Row
 
 LOCK = 7205758
+#: The oldest major version of PostgreSQL that the store is tried on.
+OLDEST_SERVER = 16
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _OLDEST = re.compile(rb"\A-- oldest: (\d+)\n")
 #: A migration may take long and waits for others to finish theirs; services keep their short times.
@@ -71,8 +73,9 @@ SCHEMA = len(migrations())
 def migrate(dsn: str) -> list[str]:
     """Apply what is missing, as the schema's owner; return the names of the migrations applied by this call.
 
-    A newer database whose migrations let this code go on is left as it is. Raises StoreError for another newer one, or
-    one whose recorded migrations differ from this code's, before anything is changed; Unavailable when it is away.
+    A newer database whose migrations let this code go on is left as it is. Raises StoreError for another newer one,
+    one whose recorded migrations differ from this code's, or a server that is too old, before anything is changed;
+    Unavailable when it is away.
     """
     with _connection(dsn, _PATIENT) as conn:
         applied = []
@@ -89,9 +92,20 @@ def migrate(dsn: str) -> list[str]:
 def _connection(dsn: str, settings: dict[str, str] | None = None) -> Iterator[Conn]:
     try:
         with psycopg.Connection[Row].connect(session_dsn(dsn, settings), row_factory=dict_row, autocommit=True) as conn:
+            _check_server(conn)
             yield conn
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise Unavailable(f"the database cannot answer now: {str(error).strip()}") from error
+
+
+def _check_server(conn: Conn) -> None:
+    """Refuse a server that is older than what the statements of the store were tried on, before anything is asked of it."""
+    major = conn.info.server_version // 10_000
+    if major < OLDEST_SERVER:
+        raise StoreError(
+            f"the database's server is PostgreSQL {major}, and this gpudev needs {OLDEST_SERVER} or newer",
+            hint="Move the database to a newer server: pg_dump here, pg_restore there, then gpudev-services migrate.",
+        )
 
 
 def _locked(conn: Conn, step: Callable[[Conn], bool]) -> bool:

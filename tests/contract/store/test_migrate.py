@@ -175,3 +175,15 @@ def test_rights_are_given_again_when_the_roles_changed(database, store):
 def test_a_server_without_our_roles_is_migrated_all_the_same(empty_database, monkeypatch):
     monkeypatch.setattr(grants, "QUEUE_ROLES", {"gpudev_nobody_has_this": True})
     assert migrate.migrate(empty_database.owner_dsn) == NAMES
+
+
+def test_a_server_that_is_too_old_is_refused_with_the_next_step_and_stays_as_it_is(empty_database, monkeypatch):
+    monkeypatch.setattr(migrate, "OLDEST_SERVER", binaries.MAJOR + 1)
+    for ask in (migrate.schema_of, migrate.migrate, migrate.check_schema):
+        with pytest.raises(
+            StoreError, match=f"is PostgreSQL {binaries.MAJOR}, .* needs {binaries.MAJOR + 1}"
+        ) as failure:
+            ask(empty_database.owner_dsn)
+        assert "pg_restore" in failure.value.hint
+    monkeypatch.undo()
+    assert migrate.schema_of(empty_database.owner_dsn) == 0
