@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from gpudev_sdk.domain.gpu import GpuType, Node
 from gpudev_sdk.domain.plan import Placement, Plan
+from gpudev_sdk.store import bell
 from gpudev_sdk.store.rows import Conn, Row, gpu_type_from_row, gpu_type_to_json
 from gpudev_sdk.store.sql import queries
 
@@ -76,9 +77,11 @@ def gpu_type(conn: Conn, backend: str | None, name: str) -> GpuType | None:
 
 
 def note_inventory(conn: Conn, backend: str, kinds: Sequence[GpuType], nodes: Sequence[Node]) -> bool:
-    """Write what a backend has; return whether anything changed."""
+    """Write what a backend has, and wake who is on a node that closes or opens; return whether anything changed."""
     # It locks all slots and the planner many, each in an order of its own: both at once might wait for each other.
     conn.execute(Q["planner_lock"])
+    still_open = {"backend": backend, "open": [node.name for node in nodes if node.schedulable]}
+    woken = [row["id"] for row in conn.execute(Q["on_changing_nodes"], still_open)]
     changed = 0
     for kind in kinds:
         spec = Jsonb(gpu_type_to_json(kind))
@@ -93,6 +96,7 @@ def note_inventory(conn: Conn, backend: str, kinds: Sequence[GpuType], nodes: Se
     changed += conn.execute(Q["lose_nodes"], {"backend": backend, "names": [node.name for node in nodes]}).rowcount
     changed += _note_slots(conn, backend, nodes)
     conn.execute(Q["put_inventory"], {"backend": backend, "trouble": None})
+    bell.ring_work(conn, "reservation", *woken)
     return changed > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import attrs
 import pytest
 
 from gpudev_sdk.domain.reservation import EndReason, State
@@ -12,6 +13,7 @@ from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.errors import TryLater, Unworkable
 from gpudev_sdk.providers import Spot
 from gpudev_sdk.providers.scaling import Interruption
+from gpudev_sdk.store import bell, pgmq
 from gpudev_sdk.testing.cloud import CloudNode, SimulatedCompute, Span, Weather
 from tests.contract.engine.house import House
 from tests.fix_engine import HOUR
@@ -53,6 +55,21 @@ class SpotHouse(House):
         self.compute.taken[node] = None if notice is None else dt.datetime.now(dt.UTC) + notice
         Inventory(self.engine).take()
 
+    def keep(self, node):
+        """Let the cloud leave a machine after all."""
+        machines = self.cloud.machines
+        machines.nodes[node] = attrs.evolve(machines.nodes[node], schedulable=True, reason="")
+        del self.compute.taken[node]
+        Inventory(self.engine).take()
+
+    def hear(self):
+        """Handle what processors were rung for, and nothing that waits for its time; return how much that was."""
+        with self.engine.store.transaction() as conn:
+            rings = [bell.parse_message(message.body) for message in pgmq.read(conn, bell.QUEUE, vt=60, qty=100)]
+        for ring in rings:
+            self.processor.handle(ring.kind, ring.id)
+        return len(rings)
+
 
 @pytest.fixture
 def house(store, tmp_path):
@@ -84,6 +101,44 @@ def test_a_box_with_thirty_seconds_left_is_told_and_saved_before_its_machine_goe
     assert "its machine is taken back" in house.compute.told[-1]
     assert [snapshot.content for snapshot in house.cloud.snapshots()] == [("written",)]
     assert house.lawful()
+
+
+def test_who_is_on_a_machine_that_is_taken_back_is_looked_at_as_soon_as_that_is_seen(house, box):
+    house.hear()
+    house.take_back("n1", SHORT)
+
+    assert house.hear() > 0
+    assert house.row(box).state is not State.ACTIVE
+
+
+def test_so_is_who_is_on_one_that_stays_after_all(house, box):
+    house.take_back("n1", LONG)
+    house.hear()
+    assert "is taken back" in house.compute.told[-1]
+    house.keep("n1")
+
+    assert house.hear() > 0
+    assert house.compute.told[-1] == ""
+
+
+def test_nobody_is_woken_by_what_happens_on_other_machines_or_by_the_same_seen_again(house, box):
+    house.take_back("n1", LONG)
+    house.hear()
+    house.take_back("n2", SHORT)
+    house.compute.taken["n1"] -= SHORT
+    Inventory(house.engine).take()
+
+    assert house.hear() == 0
+
+
+def test_a_gang_is_woken_once_by_whichever_of_its_machines(house, kim):
+    made = house.submit(kim, gpus=8, nodes=2)
+    house.work(made)
+    house.hear()
+    house.take_back("n2", SHORT)
+
+    assert house.hear() == 1
+    assert house.row(made).state is not State.ACTIVE
 
 
 def test_its_disk_is_whole_on_another_machine(house, kim, box):

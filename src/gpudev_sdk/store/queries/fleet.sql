@@ -21,6 +21,12 @@ ON CONFLICT (backend, name) DO UPDATE SET zone = excluded.zone, schedulable = ex
 WHERE (node.zone, node.schedulable, node.reason, node.volumes)
     IS DISTINCT FROM (excluded.zone, excluded.schedulable, excluded.reason, excluded.volumes)
 
+-- name: on_changing_nodes
+-- Who is on nodes that close or open, now that these alone are open.
+SELECT DISTINCT r.id FROM node n JOIN gpu_slot s ON s.backend = n.backend AND s.node = n.name
+JOIN reservation r ON r.id = s.reservation_id
+WHERE n.backend = %(backend)s AND n.schedulable <> (n.name = ANY(%(open)s)) AND r.state IN ('preparing', 'active')
+
 -- name: lose_nodes
 -- Nodes that were not seen take nothing new.
 UPDATE node SET schedulable = false, reason = 'not seen any more'
