@@ -14,7 +14,8 @@ from tests.chart_cluster.release import Release, commands
 
 STORY = (
     "test_install", "test_first_day", "test_closed", "test_killed_pods", "test_upgrades", "test_configuration",
-    "test_time_is_up", "test_more_parts", "test_restored", "test_beside", "test_bad_input", "test_uninstalling",
+    "test_rotated", "test_time_is_up", "test_more_parts", "test_restored", "test_beside", "test_another_major",
+    "test_bad_input", "test_uninstalling",
 )  # fmt: skip
 #: What was measured on the way, for the summary.
 FIGURES: list[str] = []
