@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-BAR_MB = 205
+BAR_MB = 200
 
 
 def inside(root, *words: str, user: str = "10001:10001") -> subprocess.CompletedProcess[str]:
