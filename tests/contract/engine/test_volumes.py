@@ -7,7 +7,7 @@ import pytest
 
 from gpudev_sdk.domain.request import Request
 from gpudev_sdk.domain.reservation import State
-from gpudev_sdk.engine import accounts, availability
+from gpudev_sdk.engine import accounts, availability, doctor
 from gpudev_sdk.engine.inventory import Inventory
 from gpudev_sdk.testing.cloud import CloudNode, Span
 from tests.contract.engine.house import House
@@ -40,6 +40,13 @@ def line(house, kim):
     return made
 
 
+def let_have(house, most):
+    """Let the node have so many volumes from now on."""
+    machines = house.cloud.machines
+    machines.nodes["n1"] = attrs.evolve(machines.nodes["n1"], volumes=most)
+    Inventory(house.engine).take()
+
+
 def test_of_two_boxes_with_disks_the_second_waits_with_a_time_and_one_without_starts(house, kim):
     first, second, third = line(house, kim)
 
@@ -47,6 +54,27 @@ def test_of_two_boxes_with_disks_the_second_waits_with_a_time_and_one_without_st
     (placed,) = house.sql("SELECT starts_at, waiting_for FROM plan WHERE reservation_id = %s", second)
     assert placed["starts_at"] > house.row(first).expires_at
     assert placed["waiting_for"] == "1 × h100 on a node that can take another disk"
+
+
+def test_the_doctor_finds_nothing_when_the_next_has_just_been_planned(house, kim):
+    house.work(house.submit(kim, disk="home"))
+    house.submit(kim, disk="data")
+    house.plan()
+
+    assert house.lawful()
+
+
+def test_the_doctor_finds_who_is_brought_up_without_a_place_until_they_are_up(store, tmp_path):
+    house = build(store, tmp_path, 1, boot=Span.seconds(60, 60))
+    kim = accounts.add_user(house.engine, "kim", None)
+    made = house.submit(kim, disk="home")
+    house.work(made)
+    let_have(house, 0)
+
+    assert [found.law for found in doctor.examine(house.engine).findings] == ["I-21"]
+    house.pass_by(61, made)
+    assert house.row(made).state is State.ACTIVE
+    assert house.lawful()
 
 
 def test_one_of_another_type_waits_for_the_same_place(house, kim):
@@ -137,8 +165,6 @@ def test_a_dry_run_knows_of_it(house, kim):
 
 def test_what_a_node_can_have_is_written_down_as_it_changes(house):
     for most in (3, None, 0):
-        machines = house.cloud.machines
-        machines.nodes["n1"] = attrs.evolve(machines.nodes["n1"], volumes=most)
-        Inventory(house.engine).take()
+        let_have(house, most)
 
         assert house.sql("SELECT volumes FROM node") == [{"volumes": most}]

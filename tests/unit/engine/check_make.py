@@ -36,7 +36,7 @@ def uid(number: int) -> uuid.UUID:
 
 KIM, LEE, ROOT = uid(1), uid(2), uid(3)
 ACTIVE, WAITING, EXPIRED, STOPPING = uid(11), uid(12), uid(13), uid(14)
-DISK, VOLUME, SNAPSHOT, OLD_SNAPSHOT = uid(21), uid(31), uid(41), uid(42)
+DISK, VOLUME, SNAPSHOT, OLD_SNAPSHOT, OTHER_DISK = uid(21), uid(31), uid(41), uid(42), uid(22)
 START = NOW - 2 * HOUR
 END = NOW - 30 * MINUTE
 
@@ -49,8 +49,8 @@ def row(number: uuid.UUID, state: str, **fields) -> ReservationRow:
         wished_backend=None, wished_disk=None,
         created_at=START, state_since=START, state_deadline=NOW + HOUR, started_at=None, expires_at=None, ended_at=None,
         cancel_requested_at=None, end_reason=None, detail="", end_detail="", needs_attention=None, backend=None, node=None,
-        launch_intended_at=None, gone_at=None, down_since=None, disk_id=None, volume_id=None, disk_released_at=None,
-        retry_at=None, wake_at=NOW, told=True,
+        launch_intended_at=None, gone_at=None, down_since=None, disk_id=None, volume_id=None, detached_at=None,
+        disk_released_at=None, retry_at=None, wake_at=NOW, told=True,
     )  # fmt: skip
     return attrs.evolve(made, **fields)
 
@@ -217,3 +217,13 @@ class Install:
     def check(self, *, settled: bool = False, only=None):
         """Return the violations."""
         return check(self.tables, self.world, NOW, self.limits, settled=settled, only=only)
+
+
+def placed_beside(most: int | None, **fields) -> Install:
+    """Return an install where one more box with a disk is brought up on a node that can have so many volumes."""
+    coming = {"disk_id": OTHER_DISK, "backend": "lab", "node": "n1", "slots_needed": 1, "gpus": 1} | fields
+    entries = [("submitted", START), ("to-preparing", NOW)]
+    install = Install().told(WAITING, *entries, actor="lee").row(WAITING, state="preparing", **coming)
+    leases = (LeaseRow(disk_id=OTHER_DISK, reservation_id=WAITING, attempt=1),)
+    held = (slot(0, ACTIVE), slot(1, STOPPING), slot(2, WAITING), slot(3))
+    return install.add(leases=leases).put(slots=tuple(attrs.evolve(one, volumes=most) for one in held))

@@ -31,6 +31,7 @@ LAWS: dict[str, Look] = {
     "I-18": life.cancel_is_honoured,
     "I-18b": life.cancel_takes_two_minutes,
     "I-19": slots.all_slots_or_none,
+    "I-21": slots.volumes_have_places,
 }
 #: Laws that no state can show to be broken, and where they are held.
 ELSEWHERE = {

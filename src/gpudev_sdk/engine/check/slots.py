@@ -1,4 +1,4 @@
-"""I-1 and I-19: nobody holds another's GPU, and everybody holds all of theirs or none."""
+"""I-1, I-19 and I-21: nobody holds another's GPU, everybody holds all of theirs or none, and has a place for their volume."""
 
 from __future__ import annotations
 
@@ -119,3 +119,25 @@ def all_slots_or_none(case: Case) -> Iterator[Violation]:
             places = ", ".join(f"{count} on {node}" for (_, node), count in sorted(counts.items()))
             what = f"{row.label} holds {places} and needs {row.slots_needed} on each of {row.nodes} in one zone"
             yield Violation(law="I-19", what=what, next_step=REPORT, key=f"I-19:{row.id}")
+
+
+def volumes_have_places(case: Case) -> Iterator[Violation]:
+    """I-21: nobody is brought up with a disk on a node that has no place for it; a limit that shrinks later breaks nothing."""
+    limits = {(slot.backend, slot.node): slot.volumes for slot in case.tables.slots if slot.volumes is not None}
+    having: dict[tuple[str, str], list[ReservationRow]] = defaultdict(list)
+    for row in case.tables.reservations:
+        if row.backend is not None and row.node is not None and _has_volume(case, row):
+            having[row.backend, row.node].append(row)
+    for place, rows in having.items():
+        most, coming = limits.get(place), [row.label for row in rows if row.state == "preparing"]
+        if most is not None and len(rows) > most and coming:
+            where = "/".join(place)
+            what = f"{where} can have {most} of our volumes, {len(rows)} are to be there, and {coming[0]} is being brought up"
+            step = "See whether others attached disks there just now; if nobody did, report this."
+            yield Violation(law="I-21", what=what, next_step=step, key=f"I-21:{where}")
+
+
+def _has_volume(case: Case, row: ReservationRow) -> bool:
+    """Count as the planner does: from the place on until its volume is known to be detached."""
+    holds = any(lease.disk_id == row.disk_id for lease in case.leases.get(row.id, []))
+    return holds and row.detached_at is None and row.state in ("preparing", "active", "stopping")

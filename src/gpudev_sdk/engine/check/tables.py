@@ -51,6 +51,7 @@ class ReservationRow:
     down_since: dt.datetime | None
     disk_id: uuid.UUID | None
     volume_id: uuid.UUID | None
+    detached_at: dt.datetime | None
     disk_released_at: dt.datetime | None
     retry_at: dt.datetime | None
     wake_at: dt.datetime | None
@@ -108,6 +109,8 @@ class SlotRow:
     reservation_id: uuid.UUID | None
     indices: tuple[int, ...]
     zone: str = "local"
+    #: How many of our volumes its node can have; None: no limit is known.
+    volumes: int | None = None
 
 
 @attrs.frozen(kw_only=True)

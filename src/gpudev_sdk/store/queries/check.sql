@@ -9,10 +9,11 @@ WITH recent AS MATERIALIZED (
     UNION SELECT reservation_id FROM recent WHERE to_state = 'ended' AND at > gpudev_now() - interval '1 hour'
     UNION SELECT unnest(%(whole)s::uuid[])
 ), slots AS MATERIALIZED (
-    SELECT s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL AS busy, n.schedulable, n.zone, s.reservation_id,
-        array_agg(s.idx ORDER BY s.idx) AS indices
+    SELECT s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL AS busy, n.schedulable, n.zone, n.volumes,
+        s.reservation_id,        array_agg(s.idx ORDER BY s.idx) AS indices
     FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
-    GROUP BY s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL, n.schedulable, n.zone, s.reservation_id
+    GROUP BY s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL, n.schedulable, n.zone, n.volumes,
+        s.reservation_id
 ), leases AS MATERIALIZED (
     SELECT disk_id, reservation_id, attempt FROM disk_lease WHERE released_at IS NULL
 ), secrets AS MATERIALIZED (
@@ -53,7 +54,7 @@ SELECT json_build_object(
             r.request ->> 'backend' AS wished_backend, r.request ->> 'disk' AS wished_disk, r.created_at, r.state_since,
             r.state_deadline, r.started_at, r.expires_at, r.ended_at, r.cancel_requested_at, r.end_reason, r.detail, r.end_detail,
             r.needs_attention, r.backend, r.node, r.launch_intended_at, r.gone_at, r.down_since, r.disk_id, r.volume_id,
-            r.disk_released_at, r.retry_at, r.wake_at, n.told
+            r.detached_at, r.disk_released_at, r.retry_at, r.wake_at, n.told
         FROM named n JOIN reservation r ON r.id = n.id ORDER BY r.seq) x),
     'events', (SELECT COALESCE(json_agg(row_to_json(x)), '[]') FROM (
         SELECT e.reservation_id, e.generation, e.what, e.from_state, e.to_state, e.detail, e.actor, e.at
