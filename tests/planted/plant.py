@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_name("bugs.toml")
 #: All that tests look at.
 COPIED = (
-    "src", "apps", "tests", "examples", "docs", "changelog.d", "benchmarks", "tools",
+    "src", "apps", "tests", "examples", "docs", "changelog.d", "benchmarks", "tools", "images", "plugins",
     "pyproject.toml", "Makefile", "README.md", "CONTRIBUTING.md", "requirements.in", "requirements.lock",
 )  # fmt: skip
 #: What is run when a bug's own tests let it pass, quick ones first.
