@@ -79,8 +79,9 @@ that and the namespace of the control plane, so that two releases never meet. */
 {{- if .Values.nvidia.devicePlugin.enabled }}yes{{ end -}}
 {{- end -}}
 
-{{/* (list $ .Values.images.services) → REPOSITORY:TAG[@DIGEST] */}}
+{{/* (list $ .Values.images.services) → REPOSITORY:TAG[@DIGEST]; a digest of its own counts more than the one that the tag has */}}
 {{- define "gpudev.image" -}}
 {{- $root := index . 0 -}}{{- $image := index . 1 -}}
-{{- $image.repository }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- $tag := $image.tag | default $root.Chart.AppVersion -}}
+{{- $image.repository }}:{{ with $image.digest }}{{ regexReplaceAll "@.*" $tag "" }}@{{ . }}{{ else }}{{ $tag }}{{ end -}}
 {{- end -}}
