@@ -24,6 +24,7 @@ ANYWHERE = (
     "fake-gcs-server is not installed",
     "helm is not installed",
     "promtool is not installed",
+    "rsync is not installed",
     "is not one that is brought up here",
     "is for all clusters of a project",
 )

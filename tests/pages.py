@@ -1,0 +1,39 @@
+"""What a page tells people to type, as words, so that a test can do it."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shlex
+
+ROOT = pathlib.Path(__file__).parents[1]
+_BLOCK = re.compile(r"(?:^ {4,}\S.*\n)+", re.MULTILINE)
+_INLINE = re.compile(r"`([^`\n]+)`")
+
+
+def commands(page: str, program: str) -> list[list[str]]:
+    """Return the commands of a program that a page shows: those of its indented blocks, then those in its sentences."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = [words for block in _BLOCK.findall(text) for words in _of_block(block)]
+    found += [inline.split() for inline in _INLINE.findall(_BLOCK.sub("", text))]
+    return [words for words in found if words[: len(program.split())] == program.split()]
+
+
+def _of_block(block):
+    """Yield the words of each command; one goes on over lines where a quote or a backslash says so."""
+    waiting = ""
+    for line in block.splitlines(keepends=True):
+        waiting += line
+        if waiting.endswith("\\\n"):
+            continue
+        try:
+            words = shlex.split(waiting)
+        except ValueError:
+            continue
+        yield words
+        waiting = ""
+
+
+def fill(words: list[str], **places: str) -> list[str]:
+    """Return a command with what stands in it for what a person knows; `snap="snap-1"` goes where `snap-…` is."""
+    return [places.get(word.removesuffix("-…"), word) if word.endswith("-…") else word for word in words]
