@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
-from tests.chart.rendering import ROOT, render, values_of
+from tests.chart.rendering import CHART, ROOT, render, values_of
 
 PAGES = sorted((ROOT / "docs" / "operate").rglob("*.md"))
 _NAMED = re.compile(
@@ -49,3 +50,33 @@ def test_a_name_that_is_not_there_is_found_out():
     text = "\n".join(f"kubectl {each}" for each in named)
 
     assert missing(text, there()) == ["gpu-dev-worker", "gpu-dev-expire", "gpu-dev-pg-0"]
+
+
+def taken_over():
+    """Return the values that stand in the last column of the page's table, what was before being in the first."""
+    text = (ROOT / "docs" / "operate" / "from-opentofu.md").read_text(encoding="utf-8")
+    table = text.partition("## What the chart takes over")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").rsplit("|", 1)[1] for line in table.splitlines() if line.startswith("| ")]
+    return [path for row in rows for path in re.findall(r"`([^`]+)`", row)]
+
+
+def is_value(path):
+    """Return whether the chart's values.yaml has a path."""
+    found = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    for key in path.split("."):
+        if not isinstance(found, dict) or key not in found:
+            return False
+        found = found[key]
+    return True
+
+
+def test_what_the_chart_takes_over_of_an_older_system_is_said_by_values_that_there_are():
+    named = taken_over()
+
+    assert len(named) >= 15
+    assert [path for path in named if not is_value(path)] == []
+
+
+@pytest.mark.parametrize("path", ["reservationProcesor.replicas", "config.limits.grace", "gpuTypez", "gpuTypes.h100"])
+def test_a_value_that_is_not_there_is_found_out_whatever_its_first_word(path):
+    assert not is_value(path)
