@@ -91,7 +91,11 @@ def up() -> Iterator[Ground]:
         )
         assert shutil.which("helm", path=ground.environment["PATH"]), "PATH has no helm: make test-chart builds it"
         stack.enter_context(_prepared(ground))
+        if machine is not None:
+            machine.enforce_policies()
         yield ground
+        if machine is not None:
+            machine.check_policies()
 
 
 @contextlib.contextmanager

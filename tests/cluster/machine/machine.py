@@ -13,13 +13,13 @@ from collections.abc import Iterator
 
 import attrs
 
-from tests.cluster.machine import authority, network, packages, programs, remains
+from tests.cluster.machine import authority, network, packages, policies_enforcer, programs, remains
 from tests.cluster.machine.api import Api
 from tests.cluster.machine.commands import ORDER
 from tests.cluster.machine.disks import Disks
 from tests.cluster.machine.fake_nodes import FakeNodes, pretend_gpus
 from tests.cluster.machine.layout import Layout
-from tests.cluster.machine.processes import Processes
+from tests.cluster.machine.processes import DidNotStart, Processes
 from tests.cluster.machine.sharing import State, myself, read
 from tests.cluster.machine.starting import PATIENCE, Starting
 
@@ -28,6 +28,8 @@ from tests.cluster.machine.starting import PATIENCE, Starting
 STOP_PATIENCE = 3.0
 #: They end when they lose the driver. In a pod they would be started again together.
 SIDECARS = ("provisioner", "snapshotter")
+#: The process that enforces network policies, where somebody wants that.
+POLICIES = "policies"
 #: A cluster that a person left up is brought up anew well before its certificates end.
 OLDEST = authority.GOOD_FOR.total_seconds() / 2
 
@@ -151,6 +153,18 @@ class Machine:
     def pretend_gpus(self, node: str, count: int) -> None:
         """Let a node say that it has GPUs; the real one's kubelet leaves that as it is."""
         pretend_gpus(self.api, node, count)
+
+    def enforce_policies(self) -> None:
+        """Enforce network policies from now on, for as long as the cluster is up; return when it is so."""
+        root = pathlib.Path(__file__).parents[3]
+        command = [sys.executable, "-m", policies_enforcer.__name__]
+        self.processes.start(POLICIES, command, {"PYTHONPATH": str(root)})
+        self.processes.wait(POLICIES, policies_enforcer.enforces, PATIENCE)
+
+    def check_policies(self) -> None:
+        """Raise when network policies are not enforced any more: what was tried since then proves nothing."""
+        if not self.processes.pid(POLICIES):
+            raise DidNotStart(f"{POLICIES} has ended:\n{self.processes.tail(POLICIES)}")
 
     def _bring_up(self) -> State:
         binaries = programs.ensure()

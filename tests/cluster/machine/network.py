@@ -11,6 +11,8 @@ from tests.cluster.machine.layout import Layout
 #: The chains of kube-proxy, the kubelet and the network plugins begin so.
 CHAINS = ("KUBE-", "CNI-")
 FAMILIES = ("iptables", "ip6tables")
+#: A table of routes of our own, which only packets of pods to pretended addresses are looked up in.
+ROUTES = "4231"
 
 
 class AnotherNode(Exception):
@@ -29,8 +31,22 @@ def refuse_another_node() -> None:
         raise AnotherNode(f"this machine is a node of another Kubernetes, or was: it has the chains {found[:3]}")
 
 
+def pretend(layout: Layout, address: str) -> None:
+    """Let this host be an address to its pods alone; it itself goes to that address where it always did."""
+    _run("ip", "route", "replace", "local", f"{address}/32", "dev", "lo", "table", ROUTES)
+    _run("ip", "rule", "add", "from", layout.pods, "to", f"{address}/32", "lookup", ROUTES)
+
+
+def pretend_nothing() -> None:
+    """Take pretended addresses back."""
+    for rule in json.loads(_run("ip", "-json", "rule", "show", "table", ROUTES) or "[]"):
+        _run("ip", "rule", "delete", "priority", str(rule["priority"]), "lookup", ROUTES)
+    subprocess.run(["ip", "route", "flush", "table", ROUTES], capture_output=True, check=False)
+
+
 def remove(layout: Layout) -> None:
     """Undo everything; what is undone already stays so."""
+    pretend_nothing()
     if has_address(layout):
         _run("ip", "address", "delete", f"{layout.address}/32", "dev", "lo")
     for device in devices(layout):
