@@ -16,22 +16,25 @@ processors = 2
 grace_seconds = 2
 stop_allowance_seconds = 5
 max_reservations_per_user = 300
-[backends.pods]
-compute = "kube"
-storage = "kube"
-[backends.pods.kube]
-kubeconfig = "{kubeconfig}"
-namespace = "{namespace}"
-image = "{image}"
-tools_image = "{tools}"
-storage_class = "{storage_class}"
-snapshot_class = "{snapshot_class}"
-node_labels = {node_labels}
-[backends.pods.kube.types.cpu]
+[backends.{backend}]
+compute = "{plugin}"
+storage = "{plugin}"
+[backends.{backend}.{plugin}]
+namespace = "{place.namespace}"
+image = "{place.images[debian]}"
+tools_image = "{place.images[tools]}"
+{settings}
+[backends.{backend}.{plugin}.types.cpu]
 resource = ""
 slots_per_node = 6
-[backends.pods.kube.types.h100]
-resource = "nvidia.com/gpu"
+[backends.{backend}.{plugin}.types.h100]
+{h100}
+"""
+SETTINGS = """
+kubeconfig = "{place.kubeconfig}"
+storage_class = "{place.storage_class}"
+snapshot_class = "{place.snapshot_class}"
+node_labels = {labels}
 """
 
 
@@ -62,14 +65,10 @@ class ClusterInstall(Install):
 
 def prepare_on(place: Place):
     """Make the folders of an install on a cluster that is not up yet."""
+    labels = "{" + ", ".join(f'"{key}" = "{value}"' for key, value in place.node_labels.items()) + "}"
+    settings = SETTINGS.format(place=place, labels=labels)
     config = CONFIG.format(
-        kubeconfig=place.kubeconfig,
-        namespace=place.namespace,
-        image=place.images["debian"],
-        tools=place.images["tools"],
-        storage_class=place.storage_class,
-        snapshot_class=place.snapshot_class,
-        node_labels="{" + ", ".join(f'"{key}" = "{value}"' for key, value in place.node_labels.items()) + "}",
+        backend="pods", plugin="kube", place=place, settings=settings, h100='resource = "nvidia.com/gpu"'
     )
     made = prepare(config, ClusterInstall)
     made.place = place

@@ -12,31 +12,14 @@ from tests.cluster.clouds import aws, door, gcp, node
 from tests.cluster.clouds.attaching import Attaching
 from tests.cluster.clouds.aws import Aws
 from tests.cluster.clouds.gcp import Gcp
-from tests.cluster.installs import ClusterInstall
+from tests.cluster.installs import CONFIG, ClusterInstall
 from tests.cluster.place import Place
 from tests.fix_install import prepare
 
-CONFIG = """
-gateway = "127.0.0.1:0"
-processors = 2
-[limits]
-grace_seconds = 2
-stop_allowance_seconds = 5
-max_reservations_per_user = 300
-[backends.cloud]
-compute = "{cloud.name}"
-storage = "{cloud.name}"
-[backends.cloud.{cloud.name}]
-namespace = "{place.namespace}"
-image = "{place.images[debian]}"
-tools_image = "{place.images[tools]}"
+#: Beside what the cloud's own settings say.
+SETTINGS = """
 node_labels = {{ "kubernetes.io/hostname" = "{place.machine.layout.node}" }}
-{settings}
-[backends.cloud.{cloud.name}.types.cpu]
-resource = ""
-slots_per_node = 6
-[backends.cloud.{cloud.name}.types.h100]
-labels = {types}
+{more}
 """
 
 
@@ -54,9 +37,9 @@ class CloudInstall(ClusterInstall):
 
 def prepare_on(place: Place, cloud: Aws | Gcp) -> CloudInstall:
     """Make the folders of an install on a cloud that is not up yet."""
-    made = prepare(
-        CONFIG.format(place=place, cloud=cloud, settings=cloud.settings(), types=cloud.types()), CloudInstall
-    )
+    settings, h100 = SETTINGS.format(place=place, more=cloud.settings()), f"labels = {cloud.types()}"
+    config = CONFIG.format(backend="cloud", plugin=cloud.name, place=place, settings=settings, h100=h100)
+    made = prepare(config, CloudInstall)
     made.place, made.cloud = place, cloud
     return made
 
