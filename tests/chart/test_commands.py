@@ -128,8 +128,10 @@ def test_without_hooks_nothing_is_one_and_a_changed_job_is_another():
         ("migrate", "migration.podAnnotations.a=b"),
         ("migrate", "migration.waitSeconds=7"),
         ("migrate", "config.limits.max_hours=12"),
+        ("migrate", "secrets.revision=2"),
         ("first-secrets", "firstSecrets.podAnnotations.a=b"),
         ("first-secrets", "apiService.tls.selfSigned=false"),
+        ("first-secrets", "secrets.revision=2"),
     ],
 )
 def test_an_ordinary_job_that_is_another_has_another_name(part, words):
