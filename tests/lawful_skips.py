@@ -27,6 +27,7 @@ ANYWHERE = (
     "rsync is not installed",
     "is not one that is brought up here",
     "is for all clusters of a project",
+    "the lock is of amd64",
 )
 
 
