@@ -28,6 +28,7 @@ ANYWHERE = (
     "is not one that is brought up here",
     "is for all clusters of a project",
     "the lock is of amd64",
+    "the programs of the cluster are not built",
 )
 
 
