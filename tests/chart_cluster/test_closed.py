@@ -6,6 +6,7 @@ A packet that is kept out is lost without a word, so who knocks waits in vain: a
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import shlex
 import socket
 
@@ -149,6 +150,15 @@ def test_a_box_is_not_told_the_credentials_of_its_machine(inside, outside):
 
 def test_a_box_reaches_no_other_box_be_it_of_the_same_person(inside, other):
     all_closed(inside, [(other, SSH), (other, ANY)])
+
+
+def test_a_box_finds_no_way_to_another_by_the_addresses_of_ipv6_that_links_have_by_themselves(kim, inside, other):
+    (digits,) = [
+        line.split()[0] for line in kim.ssh("other", "cat /proc/net/if_inet6").stdout.splitlines() if "eth0" in line
+    ]
+    place = (f"{ipaddress.IPv6Address(int(digits, 16))}%eth0", SSH)
+
+    assert knock(inside, [place]) == {place: NOTHING}
 
 
 def test_a_box_knows_names_and_reaches_the_internet(inside, outside, machine):

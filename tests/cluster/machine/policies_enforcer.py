@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import time
@@ -29,7 +28,6 @@ from tests.cluster.machine.layout import Layout
 POLL, LOOK = 0.05, 0.3
 LEADING = ("INPUT", "FORWARD")
 _BRIDGED = pathlib.Path("/proc/sys/net/bridge")
-_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _UID = "io.kubernetes.cri.sandbox-uid"
 
 
@@ -78,7 +76,7 @@ class Enforcer:
         found = {}
         folder = self.layout.data("cni") / self.layout.cgroup
         for file in folder.glob("*.*.*.*"):
-            uid = self._uid(file) if _ADDRESS.fullmatch(file.name) else None
+            uid = self._uid(file)
             if uid is not None:
                 found[uid] = file.name
         return found
