@@ -13,25 +13,33 @@ _INLINE = re.compile(r"`([^`\n]+)`")
 
 def commands(page: str, program: str) -> list[list[str]]:
     """Return the commands of a program that a page shows: those of its indented blocks, then those in its sentences."""
+    return [shlex.split(line.replace("\\\n", " ")) for line in lines(page, program)]
+
+
+def lines(page: str, program: str) -> list[str]:
+    """Return the same as they stand there, for a shell."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    found = [words for block in _BLOCK.findall(text) for words in _of_block(block)]
-    found += [inline.split() for inline in _INLINE.findall(_BLOCK.sub("", text))]
-    return [words for words in found if words[: len(program.split())] == program.split()]
+    found = [each for block in _BLOCK.findall(text) for each in _of_block(block)]
+    found += _INLINE.findall(_BLOCK.sub("", text))
+    return [each for each in found if each.startswith(f"{program} ")]
 
 
 def _of_block(block):
-    """Yield the words of each command; one goes on over lines where a quote or a backslash says so."""
+    """Yield each command; one goes on over lines where a quote or a backslash says so."""
     waiting = ""
     for line in block.splitlines(keepends=True):
         waiting += line
-        if waiting.endswith("\\\n"):
-            continue
-        try:
-            words = shlex.split(waiting)
-        except ValueError:
-            continue
-        yield words
-        waiting = ""
+        if not waiting.endswith("\\\n") and _is_closed(waiting):
+            yield waiting.strip()
+            waiting = ""
+
+
+def _is_closed(text):
+    try:
+        shlex.split(text)
+    except ValueError:
+        return False
+    return True
 
 
 def fill(words: list[str], **places: str) -> list[str]:

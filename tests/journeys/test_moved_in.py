@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from tests.fix_install import until
-from tests.pages import commands
+from tests.pages import commands, lines
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -63,22 +63,39 @@ def box(install):
     install.cli("disk", "delete", "work", "--yes")
 
 
-def copying(install, home, *more):
-    """Return the page's command, from a folder that root may read to the box as this install's person reaches it."""
-    words = [word for word in shown("sudo rsync")[1:] if not word.startswith("--rsh=")]
-    program = " ".join(install.ssh_command("work")[:-1])
-    assert shown("sudo rsync")[-2:] == ["/mnt/", "work.gpudev:"]
-    return [*words[:-2], f"--rsh={program}", *more, f"{home}/", words[-1]]
+@pytest.fixture
+def helper(box, tmp_path):
+    """Return what begins the page's copy in a shell, with a folder for `/mnt`; `sudo` does nothing, `ssh` knows this install."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    ssh = " ".join([shutil.which("ssh"), *box.ssh_command("work")[1:-1]])
+    for name, does in (("sudo", 'case $1 in --user=kim) shift;; esac; exec "$@"'), ("ssh", f'exec {ssh} "$@"')):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o755)
+    environment = box.environment | {"PATH": f"{programs}:{box.environment['PATH']}", "USER": "kim"}
+    (line,) = lines(PAGE, "sudo find")
+
+    def begin(home, *more):
+        typed = line.replace("/mnt", str(home)).replace(" work.gpudev:", f" {' '.join(more)} work.gpudev:")
+        return subprocess.Popen(
+            ["bash", "-c", typed], env=environment, start_new_session=True, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    return begin
 
 
-def copy(install, home, *more):
-    """Copy, and return the names of the files that were sent."""
-    done = subprocess.run(
-        copying(install, home, "--out-format=%i %n", *more), env=install.environment, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return {line.split(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith("<f")}
+@pytest.fixture
+def copy(helper):
+    """Return what copies a folder, and returns the names of the files that were sent."""
+
+    def done(home):
+        begun = helper(home, "--out-format='%i %n'")
+        said, wrong = begun.communicate(timeout=120)
+        assert (begun.returncode, wrong) == (0, "")
+        return {line.split(" ", 1)[1] for line in said.splitlines() if line.startswith("<f")}
+
+    return done
 
 
 def is_whole(install, home):
@@ -86,54 +103,51 @@ def is_whole(install, home):
     there = subprocess.run(["sh", "-c", _LOOK], cwd=home, capture_output=True, text=True, check=True)
     arrived = install.ssh("work", f"cd && {_LOOK}").stdout.splitlines()
     assert [line for line in there.stdout.splitlines() if line not in arrived] == []
-    assert install.ssh("work", 'find ~ ! -uid "$(id -u)" -o ! -gid "$(id -g)"').stdout == ""
+    assert install.ssh("work", 'find ~ -mindepth 1 "(" ! -uid "$(id -u)" -o ! -gid "$(id -g)" ")"').stdout == ""
 
 
-def test_a_home_arrives_whole_as_the_boxs_users_own(box, old):
-    copy(box, old)
+def test_a_home_arrives_whole_as_the_boxs_users_own(box, copy, old):
+    copy(old)
 
     is_whole(box, old)
     assert box.ssh("work", "ls ~/lost+found", ok=False).returncode != 0
 
 
-def test_it_is_on_the_disk_and_in_the_next_box(box, old):
-    copy(box, old)
+def test_it_is_on_the_disk_and_in_the_next_box(box, copy, old):
+    copy(old)
     box.cli("cancel", "work", "--wait")
     box.cli(*shown("gpudev reserve")[1:])
 
     is_whole(box, old)
 
 
-def test_the_second_time_only_what_changed_is_sent(box, old):
-    assert "notes" in copy(box, old)
-    assert copy(box, old) == set()
+def test_the_second_time_only_what_changed_is_sent(box, copy, old):
+    assert "notes" in copy(old)
+    assert copy(old) == set()
     (old / "src" / "run").write_bytes(b"#!/bin/sh\necho changed\n")
     (old / "new").write_bytes(b"new")
 
-    assert copy(box, old) == {"src/run", "new"}
+    assert copy(old) == {"src/run", "new"}
     is_whole(box, old)
 
 
-def test_what_was_made_in_the_box_meanwhile_stays(box, old):
-    copy(box, old)
+def test_what_was_made_in_the_box_meanwhile_stays(box, copy, old):
+    copy(old)
     box.ssh("work", "echo mine > ~/mine")
-    copy(box, old)
+    copy(old)
 
     assert box.ssh("work", "cat ~/mine").stdout == "mine\n"
 
 
-def test_a_copy_that_was_cut_off_is_whole_after_the_next(box, old):
+def test_a_copy_that_was_cut_off_is_whole_after_the_next(box, helper, copy, old):
     (old / "large").write_bytes(os.urandom(32 << 20))
-    begun = subprocess.Popen(
-        copying(box, old, "--bwlimit=4m"), env=box.environment, start_new_session=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    begun = helper(old, "--bwlimit=4m")
     until(lambda: box.ssh("work", "find ~ -name '.large.*' -size +1024k").stdout)
     os.killpg(begun.pid, signal.SIGKILL)
-    begun.wait()
+    begun.communicate()
     assert box.ssh("work", "test -e ~/large", ok=False).returncode != 0
 
-    assert "large" in copy(box, old)
+    assert "large" in copy(old)
     is_whole(box, old)
     until(lambda: box.ssh("work", "find ~ -name '.large.*'").stdout == "")
 
@@ -156,7 +170,7 @@ def mounted(words, image, folder):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small filesystem takes root")
-def test_what_was_written_just_before_the_snapshot_comes_along(box, tmp_path):
+def test_what_was_written_just_before_the_snapshot_comes_along(box, copy, tmp_path):
     """The old system took snapshots of boxes that wrote; what a box had synced is then in the journal alone."""
     if shutil.which("mkfs.ext4", path="/usr/sbin:/sbin:/usr/bin") is None:
         pytest.skip("cannot mount a small filesystem: there is no mkfs.ext4")
@@ -173,5 +187,5 @@ def test_what_was_written_just_before_the_snapshot_comes_along(box, tmp_path):
         shutil.copyfile(disk, snapshot)
 
     with mounted(shown("sudo mount")[1:], snapshot, folder):
-        assert copy(box, folder) == {"notes"}
+        assert copy(folder) == {"notes"}
     assert box.ssh("work", "cat ~/notes").stdout == "precious\n"
