@@ -108,6 +108,7 @@ def own() -> Iterator[Place]:
     with Machine() as machine:
         made = images.make_once(_cache(), machine.registry)
         machine.pretend_gpus(machine.layout.node, GPUS)
+        machine.enforce_policies()
         kubeconfig = str(machine.kubeconfig)
         with namespace(cluster.connect(kubeconfig, "", "default")) as name:
             yield Place(
@@ -117,6 +118,7 @@ def own() -> Iterator[Place]:
                 node_labels={"kubernetes.io/hostname": machine.layout.node},
                 machine=machine,
             )
+        machine.check_policies()
 
 
 @contextlib.contextmanager

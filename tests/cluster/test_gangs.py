@@ -19,6 +19,7 @@ from tests.cluster.machine.fake_nodes import FakeNode
 IMAGES = ("debian", "busybox", "musl")
 ALL_8 = tuple(range(8))
 SOON = 30.0
+REFUSED, NOTHING = "refused", "nothing"
 
 
 @pytest.fixture(scope="module", params=IMAGES)
@@ -80,6 +81,37 @@ def test_the_first_is_found_by_name_on_any_port(gang):
     )
 
     assert heard == "from rank 0\n"
+
+
+@pytest.fixture(scope="module")
+def alone(place, tmp_path_factory):
+    """A box that is of no gang."""
+    if place.machine is None:
+        pytest.skip(
+            "the cluster is not one that is brought up here: whether its network enforces policies is not known"
+        )
+    with launched(place, tmp_path_factory.mktemp("alone"), slots=(2,)) as made:
+        made.wait()
+        yield made
+
+
+def heard(box, address):
+    """Return what a box hears that dials a port on which nobody listens: where packets are lost, nothing."""
+    dial = f"/opt/gpudev/bin/busybox timeout 2 /opt/gpudev/bin/busybox nc {address} 29501"
+    return REFUSED if "refused" in box.ssh(f"{dial} </dev/null 2>&1", ok=False).stdout else NOTHING
+
+
+def addresses(place, box):
+    selector = names.server_selector(box.install, box.spec.server_id)
+    return [pod["status"]["podIP"] for pod in place.api().list(POD, selector).items]
+
+
+def test_they_get_at_each_other_on_any_port_and_others_neither_at_them_nor_they_at_others(place, gang, alone):
+    inside = addresses(place, gang)
+
+    assert [heard(gang, address) for address in inside] == [REFUSED, REFUSED]
+    assert [heard(alone, address) for address in inside] == [NOTHING, NOTHING]
+    assert [heard(gang, address) for address in addresses(place, alone)] == [NOTHING]
 
 
 def test_the_key_of_the_gang_cannot_be_changed(gang):
