@@ -64,7 +64,7 @@ def test_kind_is_taken_where_its_engine_answers(tools):
 def test_without_an_engine_that_answers_it_is_built_here(tools):
     (tools / "trouble").write_text("docker info")
 
-    assert place.choose() is place.own
+    assert place.choose() is place.fenced
 
 
 @pytest.mark.parametrize("lacking", ["docker", "kind"])
