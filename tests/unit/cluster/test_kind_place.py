@@ -71,7 +71,7 @@ def test_without_an_engine_that_answers_it_is_built_here(tools):
 def test_without_one_of_the_programs_it_is_built_here(tools, lacking):
     (tools / "bin" / lacking).unlink()
 
-    assert place.choose() is place.own
+    assert place.choose() is place.fenced
 
 
 def test_the_cluster_is_made_furnished_and_deleted(tools):
