@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.chart.rendering import (
     BOXES,
+    CHART,
     CONTROL,
     INSTANCE,
     NAME,
@@ -163,6 +166,14 @@ def test_the_gateway_reaches_boxes_and_nobody_elses_pods():
     (boxes,) = [rule for rule in rules if {"protocol": "TCP", "port": 2222} in rule["ports"]]
 
     assert boxes["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": BOXES}}}]
+
+
+def test_every_part_that_is_fenced_can_be_given_more_ways_out_and_nothing_else_can():
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    ways = schema["properties"]["networkPolicies"]["properties"]["extraEgress"]["properties"]
+    fenced = {component(each) for name in SHAPES for each in policies(shape(name), CONTROL)}
+
+    assert {*ways} == fenced - {"network"}
 
 
 def test_boxes_are_closed_until_the_engine_opens_what_they_need():

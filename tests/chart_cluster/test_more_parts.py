@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.chart_cluster import images
@@ -10,6 +12,11 @@ from tests.fix_install import until
 
 #: Where the people of this page reach a cache, and the test the registry that plays the upstream.
 CACHE, UPSTREAM = 5055, 5056
+#: What an upstream in the cluster has to be let out to; the way to the internet leads to no private network.
+TO_UPSTREAM = {
+    "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "upstream"}}}],
+    "ports": [{"protocol": "TCP", "port": 5000}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,7 @@ def more(ground, release, upstream):
     release.upgrade(
         "--set", "postgres.replica.enabled=true,imagePrepuller.enabled=true",
         "--set", f"registry.dockerhub.enabled=true,registry.dockerhub.size=1Gi,registry.dockerhub.upstream={upstream}",
+        "--set-json", f"networkPolicies.extraEgress.registry-dockerhub={json.dumps([TO_UPSTREAM])}",
         "--wait",
     )  # fmt: skip
     release.until_ready()
