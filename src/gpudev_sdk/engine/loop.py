@@ -70,5 +70,5 @@ class Loop:
                 # The boundary of a loop: what is not foreseen is logged whole, and tried again ever more slowly.
                 log.exception("loop will try again", loop=self._name)
                 trouble += 1
-                delay = min(LONGEST_DELAY, FIRST_DELAY * 2**trouble)
+                delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(trouble, 8))
             self._nudged.wait(delay)

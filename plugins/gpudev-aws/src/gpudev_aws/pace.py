@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 
 from __future__ import annotations
 
+import math
 import threading
 
 #: A bucket holds what may be called in this many seconds.
@@ -54,8 +55,9 @@ class Pace:
     def _rate(self, now: float) -> float:
         if self._slowed_at is None:
             return self._most
-        quiet = max(0.0, now - self._slowed_at)
-        return float(min(self._most, self._most * self._share * 2 ** (quiet / _RECOVERY)))
+        # As fast as was allowed after so many times twice, and a power without bound is no number in the end.
+        twice = min(max(0.0, now - self._slowed_at) / _RECOVERY, math.log2(1 / _SLOWEST))
+        return float(min(self._most, self._most * self._share * 2**twice))
 
     def _fill(self, now: float) -> None:
         if self._filled_at is not None:
