@@ -34,6 +34,11 @@ def fetch_ca(origin: Origin, timeout: float = 20.0) -> bytes:
         der = ssl.PEM_cert_to_DER_cert(reply.body.decode("ascii").strip()) if reply.status == 200 else b""
     except ValueError:
         der = b""
+    if not der:
+        raise NotAllowed(
+            f"{origin.url} shows no authority of its own, which the address promises",
+            hint="Ask its operator. Where something in front of it ends TLS there is none, and one signs in without #sha256=…",
+        )
     return check_ca(der, origin)
 
 

@@ -184,5 +184,6 @@ def test_half_an_answer_is_a_broken_connection(lab, places):
 def test_nothing_but_a_certificate_is_taken_for_one(lab):
     lab.ca_pem = b"<html>"
 
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match="no authority of its own") as caught:
         remote.fetch_ca(lab.origin)
+    assert "ends TLS" in caught.value.hint
