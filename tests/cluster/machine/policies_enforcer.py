@@ -35,6 +35,10 @@ class CannotEnforce(Exception):
     """The kernel does not do what is needed; the message says what."""
 
 
+#: A pod by its uid, and an address that it has: two for a moment when its sandbox is made anew.
+Held = tuple[str, str]
+
+
 @attrs.define
 class Enforcer:
     """Keeps the rules of one cluster's node."""
@@ -43,8 +47,8 @@ class Enforcer:
     api: Api
     #: Who has a sandbox, by its id; a pod that is deleted while its processes run keeps its fence.
     _uids: dict[str, str] = attrs.field(factory=dict, init=False)
-    _pods: dict[str, policies.Pod] = attrs.field(factory=dict, init=False)
-    _addresses: dict[str, str] | None = attrs.field(default=None, init=False)
+    _pods: dict[Held, policies.Pod] = attrs.field(factory=dict, init=False)
+    _addresses: set[Held] | None = attrs.field(default=None, init=False)
     _looked: float = attrs.field(default=0.0, init=False)
     _put: dict[str, list[str]] = attrs.field(factory=dict, init=False)
 
@@ -58,7 +62,7 @@ class Enforcer:
     def step(self) -> None:
         """Look once; while the API server is away the rules stay as they are."""
         addresses = self.addresses()
-        unknown = addresses.keys() - self._pods.keys()
+        unknown = addresses - self._pods.keys()
         if addresses == self._addresses and not unknown and time.monotonic() - self._looked < LOOK:
             return
         try:
@@ -71,15 +75,11 @@ class Enforcer:
             _restore("iptables", policies.restoring(wanted, *_there("iptables")))
             self._put = wanted
 
-    def addresses(self) -> dict[str, str]:
-        """Return the address of each pod by its uid, as soon as containerd has begun to run it."""
-        found = {}
+    def addresses(self) -> set[Held]:
+        """Return who has which address, as soon as containerd has begun to run a pod."""
         folder = self.layout.data("cni") / self.layout.cgroup
-        for file in folder.glob("*.*.*.*"):
-            uid = self._uid(file)
-            if uid is not None:
-                found[uid] = file.name
-        return found
+        found = {(self._uid(file), file.name) for file in folder.glob("*.*.*.*")}
+        return {(uid, address) for uid, address in found if uid is not None}
 
     def _uid(self, file: pathlib.Path) -> str | None:
         """Return whose an address is; None where nothing says so yet, or it was given back."""
@@ -93,14 +93,14 @@ class Enforcer:
             return None
         return self._uids[sandbox]
 
-    def look(self, addresses: dict[str, str]) -> policies.Scene:
+    def look(self, addresses: set[Held]) -> policies.Scene:
         """Ask the API server for all that rules are made of; lists of its memory, which cost it little."""
         pods = self._list("/api/v1/pods", fieldSelector=f"spec.nodeName={self.layout.node}")
         fresh = {pod["metadata"]["uid"]: pod for pod in pods}
         self._pods = {
-            uid: read_pod(fresh[uid], address) if uid in fresh else self._pods[uid]
-            for uid, address in addresses.items()
-            if uid in fresh or uid in self._pods
+            (uid, address): read_pod(fresh[uid], address) if uid in fresh else self._pods[uid, address]
+            for uid, address in addresses
+            if uid in fresh or (uid, address) in self._pods
         }
         namespaces = self._list("/api/v1/namespaces")
         written = self._list("/apis/networking.k8s.io/v1/networkpolicies")

@@ -77,36 +77,52 @@ def pod(uid, **labels):
 
 def test_an_address_is_a_pods_once_its_sandbox_runs(node, enforcer):
     node.give("10.232.0.2", "box")
-    assert enforcer.addresses() == {}
+    assert enforcer.addresses() == set()
 
     node.begin("box", "one")
-    assert enforcer.addresses() == {"one": "10.232.0.2"}
+    assert enforcer.addresses() == {("one", "10.232.0.2")}
 
     (node.given / "10.232.0.2").unlink()
-    assert enforcer.addresses() == {}
+    assert enforcer.addresses() == set()
 
 
 def test_a_file_that_is_being_written_is_nobodys_yet(node, enforcer):
     (node.given / "10.232.0.2").touch()
 
-    assert enforcer.addresses() == {}
+    assert enforcer.addresses() == set()
 
 
 def test_a_pod_is_known_by_its_labels_and_names_of_ports(node, enforcer, api):
     api.pods = [pod("one", app="web"), pod("two")]
 
-    scene = enforcer.look({"one": "10.232.0.2"})
+    scene = enforcer.look({("one", "10.232.0.2")})
 
     assert scene.pods == [policies.Pod("lab", "10.232.0.2", {"app": "web"}, {("TCP", "http"): 8080})]
 
 
 def test_a_pod_that_is_deleted_while_it_runs_keeps_its_fence(enforcer, api):
     api.pods = [pod("one", app="web")]
-    before = enforcer.look({"one": "10.232.0.2"})
+    before = enforcer.look({("one", "10.232.0.2")})
     api.pods = []
 
-    assert enforcer.look({"one": "10.232.0.2"}) == before
-    assert enforcer.look({}).pods == []
+    assert enforcer.look({("one", "10.232.0.2")}) == before
+    assert enforcer.look(set()).pods == []
+
+
+def test_who_gets_an_address_that_another_had_is_not_taken_for_them(enforcer, api):
+    api.pods = [pod("one", app="web")]
+    enforcer.look({("one", "10.232.0.2")})
+    api.pods = []
+
+    assert enforcer.look({("two", "10.232.0.2")}).pods == []
+
+
+def test_a_pod_whose_sandbox_is_made_anew_has_both_addresses(enforcer, api):
+    api.pods = [pod("one")]
+
+    scene = enforcer.look({("one", "10.232.0.2"), ("one", "10.232.0.3")})
+
+    assert [each.address for each in scene.pods] == ["10.232.0.2", "10.232.0.3"]
 
 
 def test_nothing_is_told_the_kernel_twice(node, enforcer, api, told):
