@@ -10,7 +10,8 @@ WITH recent AS MATERIALIZED (
     UNION SELECT unnest(%(whole)s::uuid[])
 ), slots AS MATERIALIZED (
     SELECT s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL AS busy, n.schedulable, n.zone, n.volumes,
-        s.reservation_id,        array_agg(s.idx ORDER BY s.idx) AS indices
+        s.reservation_id,
+        array_agg(s.idx ORDER BY s.idx) AS indices
     FROM gpu_slot s JOIN node n ON n.backend = s.backend AND n.name = s.node
     GROUP BY s.backend, s.node, s.gpu_type, s.present, s.busy_outside IS NOT NULL, n.schedulable, n.zone, n.volumes,
         s.reservation_id
