@@ -6,50 +6,26 @@ import re
 
 import pytest
 
-from tests.chart_cluster.ground import ROOT
+from tests.chart_cluster.typed import block, page, typed
 from tests.fix_install import until
 
-PAGE = "docs/operate/backup.md"
-
-
-def _block(words: str) -> list[str]:
-    """Return the commands of the first block of the page in which these words stand."""
-    text = (ROOT / PAGE).read_text(encoding="utf-8")
-    found = re.findall(r"^```sh[a-z ]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    return next(block.strip().splitlines() for block in found if words in block)
+PAGE = "backup.md"
 
 
 @pytest.fixture(scope="module")
-def shell(ground):
-    """What types a command of the page where its files are."""
-
-    def typed(line: str, ok: bool = True) -> str:
-        done = ground.run("bash", "-c", f"cd {ground.scratch} && {line}", ok=ok)
-        return done.stdout + done.stderr
-
-    return typed
-
-
-@pytest.fixture(scope="module")
-def restored(release, kim, shell):
+def restored(release, kim):
     """An install that was put back to before its newer box was asked for, and is paused."""
     kim.back()
     kim.cli("reserve", "h100:1", "2h", "--disk", "both")
     kim.back("both")
     kim.ssh("both", "echo kept > ~/notes; sync")
-    shell(_block("pg_dump --format=custom --no-owner --no-privileges --username")[0])
+    typed(release, block(PAGE, "pg_dump --format=custom --no-owner --no-privileges --username"))
     kim.cli("reserve", "h100:1", "2h", "--no-disk", "--name", "newer")
-    for line in _block("kubectl scale deployment"):
-        shell(line)
+    typed(release, block(PAGE, "kubectl scale deployment"))
     until(lambda: not [pod for part in ("api", "processor", "gateway") for pod in release.pods(part)], within=60)
-    for line in _block("RENAME TO"):
-        shell(line)
-    upgrade, *more = _block("migration.restored")
-    release.documented(upgrade, "--wait")
-    for line in more:
-        shell(line)
+    typed(release, block(PAGE, "RENAME TO"))
+    typed(release, block(PAGE, "migration.restored"))
     release.until_ready()
-    return shell
 
 
 def _refused(kim):
@@ -60,9 +36,9 @@ def _refused(kim):
 @pytest.fixture(scope="module")
 def adopted(release, kim, restored):
     """What the doctor and the adoption say before somebody agrees, and who was signed in before; then it is agreed."""
-    doctor, adopt = _block("gpudev-services adopt")
-    before = restored(doctor, ok=False), restored(adopt, ok=False), _refused(kim)
-    restored(f"{adopt} --seen {re.search('--seen ([^ ]+)', before[1]).group(1).strip()}")
+    doctor, adopt = block(PAGE, "gpudev-services adopt").splitlines()
+    before = typed(release, doctor, ok=False), typed(release, adopt, ok=False), _refused(kim)
+    typed(release, f"{adopt} --seen {re.search('--seen ([^ ]+)', before[1]).group(1).strip()}")
     (login,) = release.told("gpudev login")
     until(lambda: "Signed in" in kim.shell(f"{login} --key ~/.ssh/id_ed25519", ok=False), within=60)
     return before
@@ -88,11 +64,10 @@ def test_the_newer_box_goes_on_though_nobody_knows_whose_it_is(ground, release, 
     assert len(ground.get("pods", f"--namespace={release.boxes}")) == 2
 
 
-def test_it_is_removed_as_the_page_says_and_all_is_well(ground, release, kim, shell, adopted):
+def test_it_is_removed_as_the_page_says_and_all_is_well(ground, release, kim, adopted):
     kim.cli("cancel", "both", "--wait")
     (newer,) = until(lambda: len(found := ground.get("pods", f"--namespace={release.boxes}")) == 1 and found, within=60)
-    words = re.findall(r"`(kubectl [^`]*NAME[^`]*)`", (ROOT / PAGE).read_text(encoding="utf-8"))
-    for command in words:
-        shell(command.replace("NAME", newer["metadata"]["name"]))
+    for command in re.findall(r"`(kubectl [^`]*NAME[^`]*)`", page(PAGE)):
+        typed(release, command.replace("NAME", newer["metadata"]["name"]))
 
     until(lambda: [each["free"] for each in kim.json("avail")["rows"] if each["gpu_type"] == "h100"] == [8], within=60)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
-import urllib.request
-
 import pytest
 
+from tests.chart_cluster.asking import Asking
 from tests.chart_cluster.release import image
 
 
@@ -19,26 +16,6 @@ def box(kim):
     kim.cli("cancel", "long", "--wait", ok=False)
 
 
-class Asking(threading.Thread):
-    """Asks the Service's own address whether the API is ready, as fast as it answers; notes what went wrong."""
-
-    def __init__(self, release):
-        super().__init__(daemon=True)
-        (service,) = [each for each in release.get("services") if each["metadata"]["name"] == "gpu-dev-api"]
-        self.url = f"https://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}/v1/server"
-        self.answered, self.wrong, self.over = 0, [], threading.Event()
-        self.context = ssl.create_default_context()
-        self.context.check_hostname, self.context.verify_mode = False, ssl.CERT_NONE
-
-    def run(self):
-        while not self.over.wait(0.05):
-            try:
-                with urllib.request.urlopen(self.url, timeout=10, context=self.context):
-                    self.answered += 1
-            except OSError as error:
-                self.wrong.append(str(error))
-
-
 @pytest.fixture(scope="module")
 def upgraded(ground, release, kim, box):
     """What was before, what broke meanwhile, and what is after an upgrade to the next version."""
@@ -48,13 +25,10 @@ def upgraded(ground, release, kim, box):
         "claims": _claims(release),
         "schema": _schema(release),
     }
-    asking = Asking(release)
     with kim.hold(box) as session:
-        asking.start()
-        tag = image(ground.images.services_next)["tag"]
-        release.upgrade("--set", f"images.services.tag={tag}", "--wait")
-        asking.over.set()
-        asking.join()
+        with Asking(release) as asking:
+            tag = image(ground.images.services_next)["tag"]
+            release.upgrade("--set", f"images.services.tag={tag}", "--wait")
         yield before, session, asking
 
 
