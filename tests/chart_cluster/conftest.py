@@ -10,13 +10,15 @@ import pytest
 
 from tests.chart_cluster import ground as grounds
 from tests.chart_cluster.person import Person, forwarded
-from tests.chart_cluster.release import Release, commands
+from tests.chart_cluster.release import CHART, Release, commands
 
 STORY = (
     "test_install", "test_first_day", "test_closed", "test_killed_pods", "test_upgrades", "test_configuration",
     "test_rotated", "test_time_is_up", "test_more_parts", "test_restored", "test_beside", "test_another_major",
     "test_bad_input", "test_uninstalling",
 )  # fmt: skip
+#: Where people reach the second release; the first has the port of the notes.
+SECOND = "https://127.0.0.1:7071"
 #: What was measured on the way, for the summary.
 FIGURES: list[str] = []
 
@@ -78,6 +80,27 @@ def release(ground, clock):
         clock.step("helm install")
         made.until_ready()
         clock.step("all pods ready")
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="session")
+def alone(release):
+    """What the first release was while it was alone."""
+    return release.whole()
+
+
+@pytest.fixture(scope="session")
+def second(ground, alone):
+    """Another release in namespaces of its own, over the oldest PostgreSQL that the services take."""
+    spaces = {"controlplane": "lab-controlplane", "workloads": "lab-boxes", "privileged": "lab-privileged"}
+    made = Release(
+        ground=ground, name="lab", control=spaces["controlplane"], boxes=spaces["workloads"],
+        here={"namespaces": spaces, "apiService": {"publicOrigin": SECOND}}, postgres=ground.images.postgres_oldest,
+    )  # fmt: skip
+    try:
+        made.helm("install", CHART, f"--values={CHART}/values-kind.yaml", f"--values={made.values}", "--wait")
         yield made
     finally:
         made.remove()

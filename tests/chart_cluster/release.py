@@ -39,6 +39,8 @@ class Release:
     boxes: str = "gpu-dev"
     #: Values that only this cluster needs: where its images are.
     here: dict = attrs.field(factory=dict)
+    #: The image of its PostgreSQL, where that is not the newest.
+    postgres: str = ""
     notes: str = ""
 
     @property
@@ -47,7 +49,7 @@ class Release:
         images = self.ground.images
         named = {
             "services": image(images.services), "devServer": image(images.devserver), "tools": image(images.tools),
-            "postgres": image(images.postgres), "registry": image(images.registry), "pause": image(images.pause),
+            "postgres": image(self.postgres or images.postgres), "registry": image(images.registry), "pause": image(images.pause),
         }  # fmt: skip
         file = self.ground.scratch / f"{self.name}-values.yaml"
         file.write_text(yaml.safe_dump({"images": named} | BRISK | self.here))
@@ -129,6 +131,10 @@ class Release:
         """Return the objects that helm has of it, as text; hooks are none of them."""
         text = self.ground.run("helm", "get", "manifest", self.name).stdout
         return [part for part in text.split("\n---\n") if "kind:" in part]
+
+    def whole(self) -> tuple[dict[str, str], dict[str, bytes], list[str]]:
+        """Return its pods, its Secret and its objects: all that somebody else's doings may not change."""
+        return self.steady(), self.secret(), self.manifest()
 
     def memory(self) -> dict[str, float]:
         """Return the megabytes that each of its pods has in use, by the kubelet; nothing while one was not looked at."""

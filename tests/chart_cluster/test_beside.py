@@ -4,43 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from tests.chart_cluster.release import CHART, Release
 from tests.fix_install import until
 
-SPACES = {"controlplane": "lab-controlplane", "workloads": "lab-boxes", "privileged": "lab-privileged"}
 
-
-def _told(release):
-    return release.steady(), release.secret(), release.manifest()
-
-
-@pytest.fixture(scope="module")
-def before(release):
-    """What the first was while it was alone."""
-    return _told(release)
-
-
-@pytest.fixture(scope="module")
-def second(ground, before):
-    made = Release(
-        ground=ground,
-        name="lab",
-        control=SPACES["controlplane"],
-        boxes=SPACES["workloads"],
-        here={"namespaces": SPACES},
-    )
-    try:
-        made.helm("install", CHART, f"--values={CHART}/values-kind.yaml", f"--values={made.values}", "--wait")
-        yield made
-    finally:
-        made.remove()
-
-
-def test_it_comes_up_with_wait_and_the_first_has_not_changed(release, before, second):
+def test_it_comes_up_with_wait_and_the_first_has_not_changed(release, alone, second):
     assert second.ready()
-    assert _told(release) == before
+    assert release.whole() == alone
 
 
 def test_it_is_somebody_else(release, second):
@@ -71,10 +40,3 @@ def _free(release):
     said = release.kubectl("exec", f"deploy/{release.name}-api", "--container=api", "--", "gpudev", "avail", "--json")
     (row,) = [each for each in json.loads(said)["rows"] if each["gpu_type"] == "h100"]
     return row["free"]
-
-
-def test_taking_it_away_leaves_the_first_alone(release, kim, second):
-    second.helm("uninstall", "--wait")
-
-    assert release.ready()
-    assert kim.json("whoami")["user"] == "kim"

@@ -15,6 +15,13 @@ EVERYTHING = (
 ANYWHERE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 
 
+def test_taking_the_second_away_leaves_the_first_alone(release, kim, second):
+    second.helm("uninstall", "--wait")
+
+    assert release.ready()
+    assert kim.json("whoami")["user"] == "kim"
+
+
 @pytest.fixture(scope="module")
 def kept(release, kim):
     """What there was, of which nothing may be lost."""
