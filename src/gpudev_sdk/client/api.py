@@ -116,6 +116,9 @@ class Api:
     def _refusal(self, reply: Reply) -> GpudevError:
         check_version(reply, self.transport.where)
         error = error_of_reply(reply, self.transport.where)
+        if isinstance(error, Garbled):
+            # Something in between, which knows nothing of versions.
+            return error
         if reply.status == 404 and not self._is_ours and not self._speaks_our_version():
             return upgrade(self.transport.where)
         return error

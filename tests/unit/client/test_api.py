@@ -167,6 +167,15 @@ def test_a_server_without_this_api_asks_for_an_upgrade(calls, stub):
     assert "pip install --upgrade" in caught.value.hint
 
 
+def test_a_proxy_that_knows_no_way_there_is_not_taken_for_another_version(calls, stub):
+    for path in ("/me", "/server"):
+        stub.on("GET", path, page(404, b"404 page not found\n", "text/plain"))
+
+    with pytest.raises(Garbled, match="status 404") as caught:
+        calls.me()
+    assert "in between" in caught.value.hint
+
+
 def test_what_is_spoken_is_the_major_version_of_this_distribution():
     import importlib.metadata
 
