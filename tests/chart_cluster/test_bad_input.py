@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chart_cluster.release import CHART, Release
+from tests.fix_install import until
 
 
 @pytest.fixture
@@ -19,12 +20,15 @@ def other(ground):
 
 
 def test_a_secret_that_nobody_made_is_named_where_its_readers_wait(other):
-    words = ("--set=secrets.existingSecret=ours", "--timeout=15s")
+    words = ("--set=secrets.existingSecret=ours", "--timeout=5s")
     said = other.helm("install", CHART, f"--values={other.values}", *words, ok=False)
-    told = {event["message"] for event in other.ground.get("events", f"--namespace={other.control}")}
 
     assert "timed out" in said
-    assert [message for message in told if 'secret "ours" not found' in message], told
+    until(lambda: any('secret "ours" not found' in message for message in _told(other)), within=30)
+
+
+def _told(release):
+    return [event["message"] for event in release.ground.get("events", f"--namespace={release.control}")]
 
 
 def test_a_value_of_the_wrong_kind_makes_nothing(other):

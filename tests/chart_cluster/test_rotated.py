@@ -22,6 +22,7 @@ REFUSED = "Host key verification failed"
 def box(kim):
     kim.back()
     kim.cli("reserve", "h100:1", "2h", "--no-disk", "--name", "turned")
+    kim.back("turned")
     kim.ssh("turned", "echo kept > /tmp/kept")
     yield "turned"
     kim.cli("cancel", "turned", "--wait", ok=False)
