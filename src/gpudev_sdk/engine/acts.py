@@ -197,7 +197,7 @@ class Acts:
         if row.tombstoned_at is None:
             self._record(look, {"tombstoned_at": NOW}, "terminate")
             return AT_ONCE
-        return SOON * 4
+        return step.patience
 
     def _mark_gone(self, look: Look, step: MarkGone) -> dt.timedelta:
         with self.engine.store.transaction("record-gone") as conn:

@@ -233,7 +233,15 @@ def _server_going(row: Reservation, world: World) -> Step:
         return Terminate()
     if seen is None or seen.presence is Presence.UNKNOWN:
         return Rest(SECOND, f"cannot tell whether the server is gone: {seen.reason if seen else 'not looked at'}")
-    return MarkGone() if seen.presence is Presence.ABSENT else Terminate()
+    return MarkGone() if seen.presence is Presence.ABSENT else Terminate(_patience(row, world))
+
+
+def _patience(row: Reservation, world: World) -> dt.timedelta:
+    """Return how long a server that was asked to end is left to do so; one that ends only by a person's hand may take days."""
+    assert row.tombstoned_at is not None  # it was asked before
+    if row.needs_attention is not None:
+        return LOOK_AGAIN
+    return min(SECOND, max(SOON * 4, (world.now - row.tombstoned_at) / 10))
 
 
 def _disk_going(row: Reservation, world: World) -> Step:

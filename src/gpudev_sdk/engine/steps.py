@@ -89,7 +89,9 @@ class Leave(Step):
 
 @attrs.frozen
 class Terminate(Step):
-    """Ask compute to stop the server, and leave a tombstone."""
+    """Ask compute to stop the server, and leave a tombstone; where there is one, look again after `patience`."""
+
+    patience: dt.timedelta = dt.timedelta()
 
 
 @attrs.frozen

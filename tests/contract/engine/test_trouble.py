@@ -32,6 +32,23 @@ def test_a_row_whose_work_failed_is_taken_up_again(bench, kim, error):
     assert bench.row(made).state is State.ACTIVE
 
 
+def test_a_box_that_ends_only_by_a_persons_hand_is_asked_now_and_then_and_ends_by_itself_after_that(bench, kim):
+    made = bench.submit(kim)
+    bench.work(made)
+    bench.memory.stubborn = True
+    bench.cancel(kim, made)
+    bench.work(made)
+    bench.sql("UPDATE reservation SET state_deadline = gpudev_now() WHERE id = %s", made)
+    bench.work(made)
+    waits = bench.sql("SELECT needs_attention, wake_at - gpudev_now() AS delay FROM reservation")[0]
+    assert waits["needs_attention"].startswith("stopping for more than 15 min")
+    assert dt.timedelta(seconds=4) < waits["delay"] <= dt.timedelta(seconds=5)
+
+    bench.memory.stubborn = False
+    bench.work(made)
+    assert bench.row(made).state is State.ENDED
+
+
 def test_a_disk_whose_work_failed_is_taken_up_again(bench, kim, monkeypatch):
     made = bench.submit(kim, disk="home")
     bench.work(made)

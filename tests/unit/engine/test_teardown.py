@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 import attrs
+import pytest
 
 from gpudev_sdk.domain.disk import SnapshotSighting, SnapshotState, VolumeSighting
 from gpudev_sdk.domain.reservation import EndReason, Reservation, State
@@ -53,7 +55,20 @@ def test_a_tombstone_comes_before_anything_is_believed_gone():
 
 
 def test_what_is_still_there_is_asked_to_end_again():
-    assert decide(stopping(tombstoned_at=NOW), world(sighting=ready()), LIMITS) == Terminate()
+    asked = decide(stopping(tombstoned_at=NOW), world(sighting=ready()), LIMITS)
+    assert asked == Terminate(dt.timedelta(milliseconds=200))
+
+
+@pytest.mark.parametrize(("seconds", "patience"), [(0, 0.2), (2, 0.2), (5, 0.5), (60, 1)])
+def test_the_longer_it_takes_to_end_the_less_often_it_is_asked_and_at_least_once_a_second(seconds, patience):
+    asked_at = NOW - dt.timedelta(seconds=seconds)
+    asked = decide(stopping(tombstoned_at=asked_at), world(sighting=ready()), LIMITS)
+    assert asked == Terminate(dt.timedelta(seconds=patience))
+
+
+def test_what_a_person_has_to_look_at_is_asked_to_end_every_five_seconds():
+    stuck = stopping(tombstoned_at=NOW, needs_attention="stopping for more than 15 min")
+    assert decide(stuck, world(sighting=ready()), LIMITS) == Terminate(dt.timedelta(seconds=5))
 
 
 def test_unknown_is_never_gone():
