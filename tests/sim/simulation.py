@@ -54,6 +54,8 @@ QUIET = frozenset(
 CHANGING = ("launch", "configure", "terminate", "create", "delete", "write")
 #: What all the trouble lasts at most, whether or not everybody asked for all they wanted.
 TROUBLED = dt.timedelta(hours=3)
+#: Turns that each part of a seed may take, five times those of the busiest that was seen: more is somebody who does not rest.
+MOST_TURNS = 40_000
 
 
 class Violated(AssertionError):
@@ -232,10 +234,13 @@ class Simulation:
         self.scheduler.spawn("fate", self.fate.live, downtime=None)
 
     def _go_on_until(self, reached, bound: dt.timedelta, why: str) -> None:
-        until = self.clock.now + bound
+        began, turns = self.clock.now, self.steps
         while not reached():
-            if self.clock.now > until:
+            if self.clock.now - began > bound:
                 self.violated([f"{why} in {bound}: {self._live_rows()}"])
+            if self.steps - turns >= MOST_TURNS:
+                passed = self.clock.now - began
+                self.violated([f"did not become quiet, {MOST_TURNS} turns in {passed}: {self._live_rows()}"])
             self.scheduler.turn()
             self.steps += 1
             if self.dirty:

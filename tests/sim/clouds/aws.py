@@ -198,7 +198,13 @@ class Aws:
             self.cloud, "compute", COMPUTE, aws_compute.AwsCompute, connect=lambda compute: cluster.api
         )
         address = self._proxy.address
-        self._settings = AwsSettings(region=REGION, endpoint=address, calls_per_second=FAST, types=cluster.types)
+        self._settings = AwsSettings(
+            region=REGION,
+            endpoint=address,
+            calls_per_second=FAST,
+            types=cluster.types,
+            deleted_nodes_are_off=True,
+        )
         # Each costs a second of CPU, and remembers nothing: what a process knows is in its storage.
         self._session = Session(REGION, address, FAST)
         for module in (aws_storage, aws_compute):
