@@ -62,8 +62,8 @@ test-chart: setup ## the chart on such a Kubernetes, by helm, the command line a
 	@PYTHON=$(BIN)/python tools/host-packages
 	@folder=$$(PYTHON=$(BIN)/python tools/chart-tools) && PATH="$$folder:$$PATH" $(BIN)/pytest -q tests/chart_cluster
 
-sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259); CLOUD=aws or gcp over that plugin
-	@$(BIN)/python -m tests.sim $(if $(CLOUD),--cloud $(CLOUD)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))
+sim: setup ## the simulation: SEED=n for one seed, told whole; else a release run (SEEDS=0-259); CLOUD=aws or gcp over that plugin; LIFECYCLES=24 for a shorter life
+	@$(BIN)/python -m tests.sim $(if $(CLOUD),--cloud $(CLOUD)) $(if $(LIFECYCLES),--lifecycles $(LIFECYCLES)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),0-259))
 
 planted: setup ## put known bugs back one by one, and see each caught (ONLY=text for some, ROTATE=6 for others with each commit)
 	@$(BIN)/python tests/planted/plant.py $(if $(ONLY),--only "$(ONLY)") $(if $(ROTATE),--rotate $(ROTATE))

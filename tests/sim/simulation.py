@@ -392,7 +392,8 @@ class Simulation:
                 f"{self.knobs.shown()}\n\nthe last turns:\n{last}")  # fmt: skip
 
     def _again(self) -> str:
-        return f"SEED={self.seed}" if self.cloud_name == "simulated" else f"CLOUD={self.cloud_name} SEED={self.seed}"
+        of = "" if self.cloud_name == "simulated" else f"CLOUD={self.cloud_name} "
+        return f"{of}SEED={self.seed} LIFECYCLES={self.knobs.lifecycles}"
 
     def digest(self) -> str:
         """Return what two runs of one seed must share."""

@@ -213,7 +213,7 @@ def _grace_left(row: Reservation, world: World, limits: Limits) -> dt.timedelta:
 def _stopping(row: Reservation, world: World, limits: Limits) -> Step:
     assert row.state_deadline is not None  # a CHECK of the table
     if world.now >= row.state_deadline and row.needs_attention is None:
-        return Attend(f"stopping for more than {format_duration(limits.stopping_overdue)}: {row.detail}")
+        return Attend(f"stopping for more than {format_duration(limits.stopping_overdue)}: {_held_up_by(row, world)}")
     if row.gone_at is None:
         return _server_going(row, world)
     if row.disk_id is not None and row.disk_released_at is None:
@@ -223,6 +223,14 @@ def _stopping(row: Reservation, world: World, limits: Limits) -> Step:
     if row.cancel_requested_at is not None:
         return Move(State.ENDED, EndReason.CANCELLED, "cancelled")
     return Move(State.QUEUED, detail=f"back in line: {row.end_detail}")
+
+
+def _held_up_by(row: Reservation, world: World) -> str | None:
+    """Return what a person is to know of an end that takes long: what is seen now counts more than what was told before."""
+    seen = world.sighting
+    if row.gone_at is None and seen is not None and seen.presence is Presence.PRESENT and seen.reason:
+        return f"the server is still there: {seen.reason}"
+    return row.detail
 
 
 def _server_going(row: Reservation, world: World) -> Step:

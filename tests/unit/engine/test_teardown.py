@@ -71,6 +71,17 @@ def test_what_a_person_has_to_look_at_is_asked_to_end_every_five_seconds():
     assert decide(stuck, world(sighting=ready()), LIMITS) == Terminate(dt.timedelta(seconds=5))
 
 
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [(ready(reason="its node was deleted"), "the server is still there: its node was deleted"), (ready(), "earlier"),
+     (UNKNOWN, "earlier"), (ABSENT, "earlier")],
+)  # fmt: skip
+def test_a_person_is_told_what_is_seen_now_and_not_what_held_it_up_before(seen, told):
+    late = stopping(tombstoned_at=NOW, detail="earlier", state_deadline=NOW)
+    asked = decide(late, world(sighting=seen), LIMITS)
+    assert asked.why.endswith(f": {told}")
+
+
 def test_unknown_is_never_gone():
     assert isinstance(decide(stopping(tombstoned_at=NOW), world(sighting=UNKNOWN), LIMITS), Rest)
 
