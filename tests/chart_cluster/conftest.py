@@ -14,7 +14,7 @@ from tests.chart_cluster.release import CHART, Release, commands
 
 STORY = (
     "test_install", "test_first_day", "test_closed", "test_killed_pods", "test_upgrades", "test_configuration",
-    "test_rotated", "test_more_parts", "test_time_is_up", "test_restored", "test_beside", "test_another_major",
+    "test_rotated", "test_more_parts", "test_time_is_up", "test_restored", "test_beside", "test_another_major", "test_shapes",
     "test_bad_input", "test_uninstalling",
 )  # fmt: skip
 #: Where people reach the second release; the first has the port of the notes.
