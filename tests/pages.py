@@ -7,8 +7,15 @@ import re
 import shlex
 
 ROOT = pathlib.Path(__file__).parents[1]
+_FENCED = re.compile(r"^```sh(?: (?P<name>[a-z-]+))?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"(?:^ {4,}\S.*\n)+", re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
+
+
+def fenced(page: str) -> list[tuple[str, str]]:
+    """Return the fenced blocks of commands of a page, each with its name, which is empty where it has none."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [(found["name"] or "", found["body"]) for found in _FENCED.finditer(text)]
 
 
 def commands(page: str, program: str) -> list[list[str]]:

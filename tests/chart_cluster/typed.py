@@ -7,6 +7,7 @@ import re
 
 from tests.chart_cluster.ground import ROOT
 from tests.chart_cluster.release import Release
+from tests.pages import fenced
 
 #: The tags of PostgreSQL that pages name, of images which no cluster of the tests can pull.
 NEWEST, OLDEST = "18.1", "16"
@@ -19,8 +20,7 @@ def page(name: str) -> str:
 
 def block(name: str, words: str) -> str:
     """Return the first block of commands of a page in which these words stand."""
-    found = re.findall(r"^```sh[a-z ]*\n(.*?)^```$", page(name), flags=re.MULTILINE | re.DOTALL)
-    return next(each for each in found if words in each)
+    return next(body for _, body in fenced(f"docs/operate/{name}") if words in body)
 
 
 def of(release: Release, text: str) -> str:

@@ -11,14 +11,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gpudev_sdk.store.embedded import binaries
 from tests.contract.services.apart import BIN
+from tests.pages import fenced
 
 PAGES = pathlib.Path(__file__).parents[3] / "docs" / "operate"
-_BLOCK = re.compile(r"^```sh (?P<name>[a-z-]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def commands(page, name):
     """Return the block of a page that has this name."""
-    (body,) = [found["body"] for found in _BLOCK.finditer((PAGES / page).read_text()) if found["name"] == name]
+    (body,) = [body for other, body in fenced(f"docs/operate/{page}") if other == name]
     return body
 
 

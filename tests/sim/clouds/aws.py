@@ -199,11 +199,7 @@ class Aws:
         )
         address = self._proxy.address
         self._settings = AwsSettings(
-            region=REGION,
-            endpoint=address,
-            calls_per_second=FAST,
-            types=cluster.types,
-            deleted_nodes_are_off=True,
+            region=REGION, endpoint=address, calls_per_second=FAST, types=cluster.types, deleted_nodes_are_off=True
         )
         # Each costs a second of CPU, and remembers nothing: what a process knows is in its storage.
         self._session = Session(REGION, address, FAST)
