@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -57,8 +58,11 @@ SEEN = {
 
 
 def free_port() -> int:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as held:
-        return held.getsockname()[1]
+    """Return a port that nobody has, and that the kernel gives to nobody by itself: it is used only later."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), contextlib.closing(socket.create_server(("127.0.0.1", port))):
+            return port
 
 
 def with_password(embedded: Embedded, role: str, database: str = "gpudev") -> str:
